@@ -1,0 +1,1 @@
+"""Generative models of data and of simulators: trained, judged, put to work."""
