@@ -1,0 +1,72 @@
+"""Data by name or path: `open_data("toys:ring8")`, `open_data("fashion-mnist")`, `open_data("showers.h5")`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from simulacra.errors import UserError, nearest
+from simulacra.protocols import Dataset
+
+PICTURES = ("fashion-mnist", "mnist")
+NAMED = (*PICTURES, "electrons")
+
+
+def open_data(name: str | Path, **options: Any) -> Dataset:
+    """The data set that a name or a path stands for, in physical units.
+
+    Args:
+        name: `toys:NAME`, `fashion-mnist`, `mnist`, `electrons`, or a path: `.h5`/`.hdf5` showers, `.npz` arrays,
+            an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of PNG pictures.
+        options: go to the one that opens it: `rows` and `seed` for toys, `fetch` for pictures.
+
+    Raises:
+        UserError: nothing has this name, or it does not hold what its name says.
+
+    Example:
+        >>> open_data("toys:ring8", rows=1000).spec.x.shape
+        (2,)
+    """
+    text = str(name)
+    if text.startswith("toys:"):
+        from simulacra.domains import toys
+
+        return toys.open_toy(text.removeprefix("toys:"), **options)
+    if text in PICTURES:
+        from simulacra.domains import images
+
+        return images.open_canonical(text, **options)
+    if text == "electrons":
+        from simulacra.domains import calorimeter
+
+        return calorimeter.open_bundled(text, **options)
+    return _open_path(Path(text).expanduser(), **options)
+
+
+def names() -> list[str]:
+    """Every name that `open_data` knows, paths aside."""
+    from simulacra.domains import toys
+
+    return sorted([*NAMED, *(f"toys:{name}" for name in toys.TOYS)])
+
+
+def _open_path(path: Path, **options: Any) -> Dataset:
+    if not path.exists():
+        raise UserError(f"expected a data set's name or a path, came {str(path)!r}; {nearest(str(path), names())}")
+    if path.suffix in (".h5", ".hdf5"):
+        from simulacra.domains import calorimeter
+
+        return calorimeter.open_showers(path, **options)
+    if path.suffix == ".npz":
+        from simulacra.domains import arrays
+
+        return arrays.open_npz(path, **options)
+    from simulacra.domains import images
+
+    if path.is_dir():
+        return images.open_folder(path, **options)
+    if path.name.removesuffix(".gz").endswith(("ubyte", ".idx")):
+        return images.open_idx(path, **options)
+    raise UserError(
+        f"expected a path that ends in .h5, .hdf5, .npz or -ubyte, or a folder of PNGs, came {path.name!r}; convert it"
+    )

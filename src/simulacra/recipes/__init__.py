@@ -1,0 +1,204 @@
+"""The syllabus as a table of contents: one file per variant, found by its name."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulacra.batch import DataSpec
+from simulacra.errors import UserError, nearest
+
+ENTRY_POINTS = "simulacra.recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A function from a description of the data to an experiment, with what a table of contents says of it.
+
+    Attributes:
+        name: as typed; `file.py:function` for a user's own.
+        function: `(data: DataSpec, *, keyword arguments) -> Experiment`.
+        family, domains, paper: from the constants FAMILY, DOMAIN and PAPER beside the function.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    family: str
+    domains: tuple[str, ...]
+    paper: str
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the recipe's docstring."""
+        return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
+
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The keyword arguments, by name."""
+        return dict(list(inspect.signature(self.function).parameters.items())[1:])
+
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All keyword arguments with their values: `given` (text is converted by annotation) over the defaults.
+
+        Raises:
+            UserError: an argument is unknown, missing, or not of its type.
+        """
+        parameters = self.parameters()
+        hints = typing.get_type_hints(self.function)
+        for name in given:
+            if name not in parameters:
+                flag = "--" + name.replace("_", "-")
+                known = ["--" + p.replace("_", "-") for p in parameters]
+                raise UserError(f"expected an argument of {self.name}, came {flag}; {nearest(flag, known)}")
+        out = {}
+        for name, parameter in parameters.items():
+            if name in given:
+                out[name] = _convert(f"--{name.replace('_', '-')}", given[name], hints.get(name, str))
+            elif parameter.default is inspect.Parameter.empty:
+                raise UserError(f"expected --{name.replace('_', '-')} for {self.name}, came nothing; give it a value")
+            else:
+                out[name] = parameter.default
+        return out
+
+    def build(self, data: DataSpec, arguments: Mapping[str, Any]) -> Any:
+        """The experiment for this data, from resolved arguments."""
+        return self.function(data, **arguments)
+
+
+def _convert(flag: str, value: Any, hint: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    kinds = (
+        typing.get_args(hint)
+        if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+        else (hint,)
+    )
+    if type(None) in kinds and value.lower() in ("none", "null"):
+        return None
+    for kind in (k for k in kinds if k is not type(None)):
+        try:
+            return _read(value, kind)
+        except ValueError:
+            continue
+    wanted = " or ".join(getattr(k, "__name__", str(k)) for k in kinds)
+    raise UserError(f"expected {flag} of type {wanted}, came {value!r}; see simulacra explain")
+
+
+def _read(text: str, kind: Any) -> Any:
+    if kind is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if text.lower() not in words:
+            raise ValueError(text)
+        return words[text.lower()]
+    if kind in (int, float, str):
+        return kind(text)
+    if typing.get_origin(kind) in (tuple, list, Sequence):
+        inner = typing.get_args(kind)[0]
+        return [_read(item, inner) for item in text.split(",")]
+    return str(text)
+
+
+def builtin() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(p.stem for p in Path(__file__).parent.rglob("*.py") if not p.stem.startswith("_"))
+
+
+def installed() -> dict[str, Any]:
+    """Recipes that other packages offer under the entry point group `simulacra.recipes`."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def table() -> dict[str, dict[str, Any]]:
+    """Name -> family, domains, paper and summary of every built-in recipe, read without importing any."""
+    out = {}
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        if path.stem.startswith("_"):
+            continue
+        tree = ast.parse(path.read_text())
+        row: dict[str, Any] = {}
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                word = node.targets[0].id.lower()
+                if word in ("family", "domain", "paper"):
+                    row[word] = ast.literal_eval(node.value)
+            if isinstance(node, ast.FunctionDef) and node.name == path.stem:
+                row["summary"] = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")
+        out[path.stem] = row
+    return out
+
+
+def find(name: str) -> Recipe:
+    """The recipe of this name, or of a user's `file.py:function`.
+
+    Raises:
+        UserError: there is none; the message names the nearest.
+    """
+    if ".py:" in name or name.endswith(".py"):
+        return _from_file(name)
+    if name in builtin():
+        path = next(p for p in Path(__file__).parent.rglob(f"{name}.py"))
+        dotted = ".".join(path.relative_to(Path(__file__).parent).with_suffix("").parts)
+        module = importlib.import_module(f"simulacra.recipes.{dotted}")
+        return _recipe(name, getattr(module, name), module)
+    points = installed()
+    if name in points:
+        function = points[name].load()
+        return _recipe(name, function, inspect.getmodule(function))
+    known = [*builtin(), *points]
+    raise UserError(f"expected a recipe, came {name!r}; {nearest(name, known)}; simulacra list shows them all")
+
+
+def _recipe(name: str, function: Callable[..., Any], module: Any) -> Recipe:
+    return Recipe(
+        name,
+        function,
+        getattr(module, "FAMILY", ""),
+        tuple(getattr(module, "DOMAIN", ())),
+        getattr(module, "PAPER", ""),
+    )
+
+
+def _from_file(name: str) -> Recipe:
+    place, _, word = name.partition(":")
+    path = Path(place).expanduser()
+    if not path.is_file():
+        raise UserError(f"expected a Python file with a recipe, {place} does not exist; write file.py:function")
+    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"expected a Python file with a recipe, came {place}; write file.py:function")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"expected {place} to import, came {type(error).__name__}: {error}; mend the file") from None
+    functions = {n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
+    word = word or path.stem
+    if word not in functions:
+        raise UserError(f"expected a function {word!r} in {place}; {nearest(word, functions)}")
+    return _recipe(f"{path.resolve()}:{word}", functions[word], module)
+
+
+def parts_of(recipe: Recipe) -> list[Any]:
+    """The classes and functions of this package that a recipe names, in the order of their names in its source."""
+    code, seen = recipe.function.__code__, []
+    scope = recipe.function.__globals__
+    for word in code.co_names:
+        thing = scope.get(word)
+        if (
+            thing is not None
+            and (inspect.isclass(thing) or inspect.isfunction(thing))
+            and thing.__module__.startswith("simulacra.")
+            and thing.__module__ != recipe.function.__module__
+            and thing not in seen
+        ):
+            seen.append(thing)
+    return seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -118,6 +118,8 @@ class Stream(Protocol):
 
     def next(self, n: int) -> Batch: ...
 
+    def peek(self, n: int) -> Batch: ...
+
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
@@ -145,7 +147,7 @@ class Experiment:
         model: what is sampled, judged and exported: the averaged copy where there is one.
         players: in turn order.
         codec: between physical units and the networks.
-        rounds: the default budget; the clock of a run holds the one in force.
+        rounds: the recipe's own budget; `clock` starts with it, and a run may set another.
         batch_size: events of one turn over all processes, a number or a function of the clock.
         learners: root of everything that changes, frozen teachers included.
         hooks: EMA, growing.
@@ -160,7 +162,16 @@ class Experiment:
     learners: nn.Module
     hooks: Sequence[Hook] = ()
     begin: Callable[[Batch], None] | None = None
-    streams: Mapping[str, Stream] = field(default_factory=dict)
+    clock: Clock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(0, self.rounds)
+        self._modes = [(module, module.training) for module in self.learners.modules()]
+
+    def restore_modes(self) -> None:
+        """Puts every module back into the mode in which the recipe left it."""
+        for module, training in self._modes:
+            module.training = training
 
     def optimizers(self) -> list[Optimizer]:
         """Each optimiser once, in the order of the players."""
@@ -178,6 +189,3 @@ def modules(**named: nn.Module) -> nn.ModuleDict:
 
 def batch_size_at(size: int | Callable[[Clock], int], clock: Clock) -> int:
     return size(clock) if callable(size) else size
-
-
-Batches = Iterable[Batch]

@@ -1,0 +1,174 @@
+"""`simulacra evaluate`: how faithful a run or a file of events is, with errors and floors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from simulacra.batch import Batch
+    from simulacra.evaluation import Evaluation
+    from simulacra.surrogate import Surrogate
+
+
+def evaluate(
+    what: Annotated[Path, typer.Argument(help="A run folder, or a file of events.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="Real events; by default the test part of the run's data.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON, and nothing else.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Without classifiers.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the generated events and of the judge.")] = 0,
+    limit: Annotated[int, typer.Option(help="At most this many reference events.")] = 10_000,
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write the page; by default report.html beside it.")
+    ] = None,
+    recipe: Annotated[str | None, typer.Option(help="The file.py:function of a run with a recipe of your own.")] = None,
+) -> None:
+    """Judges generated events against real ones at the same conditions, and writes a report."""
+    from simulacra.errors import UserError
+    from simulacra.surrogate import Surrogate
+
+    if limit < 20:
+        raise UserError(f"expected --limit of at least 20 events, came {limit}; a judge needs events")
+    if what.is_dir():
+        surrogate = Surrogate.load(what, recipe)
+        evaluation, speed, lines = judge_run(surrogate, reference, seed=seed, fast=fast, limit=limit, page=report)
+        page = report or what / "report.html"
+    else:
+        if reference is None:
+            raise UserError(f"expected --reference for the file {what}, came nothing; name a file of real events")
+        page = report or what.with_suffix(".html")
+        evaluation, lines = judge_file(what, reference, page, seed=seed, fast=fast, limit=limit)
+        speed = {}
+    if as_json:
+        print(json.dumps({name: m.to_json() for name, m in evaluation.metrics.items()}))
+        return
+    print_table(evaluation, speed, lines)
+    print(f"report: {page}")
+
+
+def judge_run(
+    surrogate: Surrogate,
+    reference: Path | None,
+    *,
+    seed: int = 0,
+    fast: bool = False,
+    limit: int = 10_000,
+    page: Path | None = None,
+) -> tuple[Evaluation, dict[str, float], list[str]]:
+    """Judges a run at the reference's conditions and writes its report.
+
+    Raises:
+        UserError: the data of the run are gone, or the reference does not fit them.
+    """
+    from dataclasses import asdict
+
+    from simulacra import domains, evaluation
+    from simulacra.domains.dataset import parts_of
+    from simulacra.errors import UserError
+    from simulacra.report import write_report
+    from simulacra.training.run import read_losses
+
+    spec = surrogate.spec
+    own = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
+    parts = parts_of(own)
+    train = own[parts["train"][:limit]]
+    if reference is None:
+        events = own[parts["test"][:limit]]
+    else:
+        data = domains.open_data(reference)
+        if data.spec.x.shape != spec.x.shape:
+            raise UserError(
+                f"expected events of shape {spec.x.shape}, {reference} has {data.spec.x.shape}; name another"
+            )
+        events = data[slice(0, limit)]
+    missing = [name for name in spec.given if name not in events.given]
+    if missing:
+        raise UserError(f"expected the condition {missing[0]!r} in the reference, it has {sorted(events.given)}")
+    made = surrogate.sample(len(events), {k: events.given[k] for k in spec.given}, seed=seed + 1, extrapolate=True)
+    observables = domains.observables(spec)
+    found = evaluation.evaluate(events, made, spec, observables, train=train, fast=fast, seed=seed)
+    speed = {"ms at batch 1": surrogate.milliseconds(1), "ms at batch 1000": surrogate.milliseconds(1000)}
+    simulator = domains.simulator_ms(spec, events)
+    if simulator is not None:
+        speed["times faster than the simulator"] = simulator / speed["ms at batch 1000"]
+    lines = evaluation.verdict(found)
+    write_report(
+        page or surrogate.folder / "report.html",
+        title=f"{surrogate.config.recipe} on {spec.name}",
+        config={**asdict(surrogate.config), "spec": None},
+        evaluation=found,
+        verdict=lines,
+        reference=events,
+        generated=made,
+        spec=spec,
+        observables=observables,
+        losses=read_losses(surrogate.folder),
+        speed=speed,
+    )
+    return found, speed, lines
+
+
+def judge_file(
+    what: Path, reference: Path, page: Path, *, seed: int, fast: bool, limit: int
+) -> tuple[Evaluation, list[str]]:
+    """Judges a file of events against a file of real ones."""
+    from simulacra import domains, evaluation
+    from simulacra.errors import UserError
+    from simulacra.report import write_report
+
+    data, real = domains.open_data(what), domains.open_data(reference)
+    if data.spec.x.shape != real.spec.x.shape:
+        raise UserError(f"expected events of shape {real.spec.x.shape}, {what} has {data.spec.x.shape}; name another")
+    n = min(limit, len(data), len(real))
+    made, events = data[slice(0, n)], real[slice(0, n)]
+    observables = domains.observables(real.spec)
+    found = evaluation.evaluate(events, made, real.spec, observables, train=_rest(real, n), fast=fast, seed=seed)
+    lines = evaluation.verdict(found)
+    write_report(
+        page,
+        title=f"{what.name} against {reference.name}",
+        config=None,
+        evaluation=found,
+        verdict=lines,
+        reference=events,
+        generated=made,
+        spec=real.spec,
+        observables=observables,
+        losses={},
+        speed={},
+    )
+    return found, lines
+
+
+def _rest(real: Any, n: int) -> Batch | None:
+    """Real events beyond the reference, for the floors."""
+    return real[slice(n, 2 * n)] if len(real) >= 2 * n else None
+
+
+_FIRST = ("response/", "resolution/", "auc/", "memorisation/", "modes/", "fid", "classes/")
+
+
+def print_table(evaluation: Evaluation, speed: dict[str, float], lines: list[str]) -> None:
+    """The verdict, the leading metrics with error and floor, and the worst separations."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for line in lines:
+        console.print(line, highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for head in ("metric", "value ± error", "floor"):
+        table.add_column(head, justify="left" if head == "metric" else "right")
+    separations = sorted(
+        (m for m in evaluation.metrics.items() if m[0].startswith("separation/")), key=lambda m: -m[1].value
+    )
+    for name, m in [*(m for m in evaluation.metrics.items() if m[0].startswith(_FIRST)), *separations[:5]]:
+        table.add_row(name, f"{m.value:.4g} ± {m.error:.2g} {m.unit}", f"{m.floor:.4g} ± {m.floor_error:.2g}")
+    console.print(table)
+    for name, value in speed.items():
+        console.print(f"{name}: {value:,.3g}", highlight=False)

@@ -1,0 +1,70 @@
+"""Events to and from files, by suffix."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulacra.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from simulacra.batch import Batch, DataSpec
+
+SUFFIXES = (".h5", ".hdf5", ".npz", ".png")
+
+
+def check_target(path: Path, *, raw: bool = False) -> None:
+    """Raises a UserError before any work is done where `path` cannot be written."""
+    if path.suffix not in SUFFIXES:
+        raise UserError(
+            f"expected --out ending in .h5, .npz or .png, came {path.name!r}; {nearest(path.suffix, SUFFIXES)}"
+        )
+    if raw and path.suffix != ".npz":
+        raise UserError(f"expected an .npz file for --raw, came {path.name!r}; raw events have no physical layout")
+    if path.is_dir():
+        raise UserError(f"expected a file to write, {path} is a folder; name a file in it")
+
+
+def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[str, Any], *, raw: bool = False) -> None:
+    """Writes events in one step; nothing half-written stays.
+
+    Raises:
+        UserError: the layout has no such file, or the disk is full or read-only.
+    """
+    from simulacra.io.publish import write_atomic
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".h5", ".hdf5"):
+            if spec.layout != "layers":
+                raise UserError(f"expected showers for {path.suffix}, came {spec.layout} data; write .npz")
+            from simulacra.domains import calorimeter
+
+            calorimeter.save(path, batch, spec, attributes)
+        elif path.suffix == ".npz":
+            import numpy as np
+
+            box = io.BytesIO()
+            named: dict[str, Any] = {name: value.numpy() for name, value in batch.given.items()}
+            np.savez_compressed(box, x=batch.x.numpy(), **named)
+            write_atomic(path, box.getvalue())
+        else:
+            write_atomic(path, _picture(batch, spec))
+    except OSError as error:
+        raise UserError(f"expected to write {path}, came {error.strerror or error}; choose another place") from None
+
+
+def _picture(batch: Batch, spec: DataSpec) -> bytes:
+    from simulacra import figures
+
+    if spec.layout == "image":
+        figure = figures.image_grid(batch.x[:100])
+    elif spec.layout == "vector" and spec.x.size == 2:
+        figure = figures.scatter(batch.x)
+    else:
+        raise UserError(f"expected images or 2-D points for .png, came {spec.layout} data; write .h5 or .npz")
+    box = io.BytesIO()
+    figure.savefig(box, format="png", dpi=150)
+    return box.getvalue()

@@ -1,0 +1,221 @@
+"""`simulacra train`: a recipe, data, a run folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from simulacra.errors import UserError
+
+if TYPE_CHECKING:
+    from simulacra.training.loop import Step
+    from simulacra.workflow import Training
+
+
+def train(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or file.py:function.")],
+    data: Annotated[str | None, typer.Option(help="A data set's name or path.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; by default runs/RECIPE-DATA.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds to play; by default the recipe's own.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Events per turn over all processes.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
+    precision: Annotated[str, typer.Option(help="float32 or bf16.")] = "float32",
+    threads: Annotated[int | None, typer.Option(help="CPU threads; measured where left out.")] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(help="Rounds between checkpoints.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Geometry of a shower file: a name or an XML file.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and how long it takes.")] = False,
+) -> None:
+    """Trains a recipe on data. The recipe's own arguments are flags too: see `simulacra explain RECIPE`."""
+    from simulacra import workflow
+
+    arguments = recipe_arguments(context.args)
+    if checkpoint_every is not None and checkpoint_every < 1:
+        raise UserError(f"expected --checkpoint-every of at least 1, came {checkpoint_every}; leave it out for a tenth")
+    place = out or Path("runs") / f"{Path(recipe.split(':')[0]).stem}-{Path(str(data)).stem.replace(':', '-')}"
+    if resume:
+        if arguments or rounds is not None or batch_size is not None:
+            raise UserError("expected --resume alone, for a run keeps its arguments and budget; start another run")
+        training = workflow.proceed(place, recipe, device=device, data=data)
+        for line in training.passed:
+            print(f"passed over a damaged checkpoint: {line}", file=sys.stderr)
+    else:
+        if data is None:
+            raise UserError("expected --data, came nothing; name a data set such as toys:ring8, or a path")
+        options: dict[str, Any] = {} if detector is None else {"detector": detector}
+        if dry_run:
+            return _rehearse(recipe, data, arguments, rounds, batch_size, device, precision, options)
+        training = workflow.begin(
+            place,
+            recipe,
+            data,
+            arguments,
+            rounds=rounds,
+            batch_size=batch_size,
+            seed=seed,
+            device=device,
+            precision=precision,
+            threads=threads,
+            **options,
+        )
+    start = training.experiment.clock
+    if training.engine.rank == 0:
+        print(
+            f"{training.config.recipe} on {training.config.spec.name}: round {start.round} of {start.rounds}, {place}"
+        )
+    play(training, checkpoint_every)
+    if training.engine.rank == 0:
+        print(f"trained: {place}; next: simulacra evaluate {place}")
+    return None
+
+
+def recipe_arguments(words: list[str]) -> dict[str, str]:
+    """`--n-critic 5` and `--n-critic=5` as `{"n_critic": "5"}`.
+
+    >>> recipe_arguments(["--n-critic", "5", "--gp=0.1"])
+    {'n_critic': '5', 'gp': '0.1'}
+    """
+    out: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        flag = rest.pop(0)
+        if not flag.startswith("--"):
+            raise UserError(f"expected a flag such as --lr 1e-4, came {flag!r}; write --name value")
+        name, equals, value = flag[2:].partition("=")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise UserError(f"expected a value after {flag}, came nothing; write {flag} VALUE")
+            value = rest.pop(0)
+        out[name.replace("-", "_")] = value
+    return out
+
+
+class Stopped(Exception):
+    """SIGTERM or SIGINT came."""
+
+
+@contextmanager
+def graceful() -> Iterator[list[int]]:
+    """Notes the first SIGTERM or Ctrl-C in a list; the second one ends the process at once."""
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if came:
+            os._exit(128 + number)
+        came.append(number)
+        print("stopping after this round; a second signal stops at once", file=sys.stderr)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def play(training: Training, checkpoint_every: int | None = None) -> None:
+    """Plays a run to its end with a progress line; a signal leaves a checkpoint and exits with 128 + its number."""
+    with graceful() as came, progress(training) as show:
+        rounds = training.rounds(checkpoint_every)
+        for step in rounds:
+            show(step)
+            if came:
+                rounds.close()
+                break
+    if came:
+        print(f"stopped at round {training.experiment.clock.round}; go on with --resume", file=sys.stderr)
+        raise typer.Exit(128 + came[0])
+
+
+@contextmanager
+def progress(training: Training) -> Iterator[Any]:
+    """A bar with the remaining time on a terminal, a line every few seconds elsewhere."""
+    first = training.engine.rank == 0
+    if first and sys.stderr.isatty():
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        with Progress(*columns, transient=True) as bar:
+            start = training.experiment.clock
+            task = bar.add_task("", total=start.rounds, completed=start.round)
+
+            def draw(step: Step) -> None:
+                near = step.clock.round % 20 == 0
+                bar.update(task, completed=step.clock.round, description=_words(step) if near else None)
+
+            yield draw
+        return
+    began, first_round, last = time.monotonic(), training.experiment.clock.round, [time.monotonic()]
+
+    def tell(step: Step) -> None:
+        now = time.monotonic()
+        if first and now - last[0] > 15:
+            last[0] = now
+            left = (now - began) / (step.clock.round - first_round) * (step.clock.rounds - step.clock.round)
+            print(f"round {step.clock.round} of {step.clock.rounds}, {left:.0f} s left, {_words(step)}", flush=True)
+
+    yield tell
+
+
+def _words(step: Step) -> str:
+    return " ".join(f"{name} {float(value):.4g}" for name, value in step.losses.items())
+
+
+def _rehearse(
+    recipe: str,
+    data: str,
+    arguments: dict[str, str],
+    rounds: int | None,
+    batch_size: int | None,
+    device: str,
+    precision: str,
+    options: dict[str, Any],
+) -> None:
+    """Prints what a run would be: arguments, parameters, memory and time, measured on a few rounds."""
+    import resource
+    import tempfile
+
+    from simulacra import workflow
+    from simulacra.training.loop import train as loop
+
+    with tempfile.TemporaryDirectory() as place:
+        training = workflow.begin(
+            Path(place) / "run",
+            recipe,
+            data,
+            arguments,
+            rounds=rounds,
+            batch_size=batch_size,
+            device=device,
+            precision=precision,
+            **options,
+        )
+        experiment, config = training.experiment, training.config
+        play = loop(experiment, training.streams, seed=config.seed, engine=training.engine)
+        next(play)
+        start, count = time.perf_counter(), 0
+        for _ in play:
+            count += 1
+            if time.perf_counter() - start > 2:
+                break
+        per_round = (time.perf_counter() - start) / max(count, 1)
+        play.close()
+    print(f"recipe: {config.recipe}")
+    for name, value in config.arguments.items():
+        print(f"  {name} = {value}")
+    print(f"data: {config.spec.name}, {config.spec.rows:,} training events of {config.spec.x.shape}")
+    for player in experiment.players:
+        print(f"  player {player.name}: {sum(p.numel() for p in player.trains.parameters()):,} parameters")
+    print(f"threads: {config.threads}, batch size: {experiment.batch_size}, rounds: {config.rounds:,}")
+    print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most so far")
+    print(f"estimated time: {per_round * config.rounds / 60:.1f} minutes at {per_round * 1e3:.1f} ms per round")

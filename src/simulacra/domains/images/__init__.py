@@ -1,0 +1,23 @@
+"""Pictures: Fashion-MNIST and MNIST, IDX files, folders of PNGs."""
+
+from simulacra.domains.images.canonical import SOURCES, data_folder, open_canonical, open_idx_folder
+from simulacra.domains.images.codec import ImageCodec
+from simulacra.domains.images.folder import open_folder, open_idx, read_png
+from simulacra.domains.images.idx import read_idx, write_idx
+from simulacra.domains.images.observables import observables
+from simulacra.domains.images.pictures import pictures
+
+__all__ = [
+    "SOURCES",
+    "ImageCodec",
+    "data_folder",
+    "observables",
+    "open_canonical",
+    "open_folder",
+    "open_idx",
+    "open_idx_folder",
+    "pictures",
+    "read_idx",
+    "read_png",
+    "write_idx",
+]

@@ -1,0 +1,140 @@
+"""What the two players of a GAN want. Scores in ([B], unbounded), losses per event out ([B], to be minimised).
+
+Write p for the data and q for the generator; the optimal critic's mean loss is said with each objective.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+
+class Objective(Protocol):
+    """How scores become losses. `real` in `generator` is `None` unless the objective is `relative`."""
+
+    relative: ClassVar[bool]
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor: ...
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Minimax:
+    """`V = E log d(x) + E log(1 - d(g(z)))` with d = sigmoid(score): the critic maximises V, the generator minimises it.
+
+    At the optimal critic d = p/(p + q), V = -2 log 2 + 2 JS(p, q). The generator's gradient dies where d(g(z)) is
+    near 0.
+
+    Source: Goodfellow et al. (2014), arXiv 1406.2661.
+
+    Example:
+        >>> import torch
+        >>> score = torch.zeros(1)  # p = q: no critic can tell
+        >>> round(-Minimax().critic(score, score).item(), 4)
+        -1.3863
+    """
+
+    relative: ClassVar[bool] = False
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(-real) + softplus(fake)
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return -softplus(fake)
+
+
+@dataclass(frozen=True)
+class NonSaturating(Minimax):
+    """The critic of the minimax game; the generator maximises E log d(g(z)), whose gradient does not die.
+
+    The same fixed point as minimax, also called label switching. The critic's loss at its optimum is
+    2 log 2 - 2 JS(p, q).
+
+    Source: Goodfellow et al. (2014), section 3, arXiv 1406.2661.
+    """
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return softplus(-fake)
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Squared distance to labels: critic (real - b)^2 / 2 + (fake - a)^2 / 2, generator (fake - c)^2 / 2.
+
+    The optimal critic is (b p + a q) / (p + q). With b - c = 1 and b - a = 2, as in the default, twice the sum of
+    (score - c)^2 / 2 over data and generator is Pearson's chi2 of (p + q) against 2q; (0, 1, 1) has no such reading.
+
+    Source: Mao et al. (2017), arXiv 1611.04076.
+    """
+
+    relative: ClassVar[bool] = False
+    a: float = -1.0
+    b: float = 1.0
+    c: float = 0.0
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return 0.5 * (real - self.b).square() + 0.5 * (fake - self.a).square()
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return 0.5 * (fake - self.c).square()
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """Critic max(0, 1 - real) + max(0, 1 + fake), generator -fake.
+
+    The optimal critic is sign(p - q), and its loss is 2 - 2 TV(p, q): 2 where p = q, 0 where they do not overlap.
+
+    Source: Lim and Ye (2017), arXiv 1705.02894.
+    """
+
+    relative: ClassVar[bool] = False
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return relu(1 - real) + relu(1 + fake)
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return -fake
+
+
+@dataclass(frozen=True)
+class Wasserstein:
+    """Critic E f(g(z)) - E f(x) over functions f of slope at most 1, generator -E f(g(z)).
+
+    The critic's loss at its optimum is -W1(p, q). The slope is somebody else's business: `WeightClipping`,
+    `GradientPenalty`, spectral normalisation.
+
+    Source: Arjovsky, Chintala and Bottou (2017), arXiv 1701.07875.
+    """
+
+    relative: ClassVar[bool] = False
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return fake - real
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return -fake
+
+
+@dataclass(frozen=True)
+class Relativistic:
+    """Is the real event more real than its fake partner? Critic softplus(fake - real), generator softplus(real - fake).
+
+    Where p = q the best score is constant and both losses are log 2.
+
+    Source: Jolicoeur-Martineau (2018), arXiv 1807.00734.
+    """
+
+    relative: ClassVar[bool] = True
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(fake - real)
+
+    def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        if real is None:
+            raise ValueError("expected the scores of real events, came None; a relative objective compares pairs")
+        return softplus(real - fake)

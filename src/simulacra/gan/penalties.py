@@ -1,0 +1,64 @@
+"""Terms that hold the critic's slope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu
+
+from simulacra.batch import Batch
+from simulacra.gan.duel import Duel
+
+
+def slopes(duel: Duel, x: Tensor) -> Tensor:
+    """`|| grad_x score(x, given) ||` over all numbers of an event, differentiable; x [B, *event] -> [B], in float32."""
+    with torch.autocast(x.device.type, enabled=False):
+        point = x.float()
+        if not point.requires_grad:
+            point = point.detach().requires_grad_()
+        scores = duel.judge(Batch(point, duel.real.given, duel.real.mask)).score
+        (gradient,) = torch.autograd.grad(scores.float().sum(), point, create_graph=True)
+        return torch.linalg.vector_norm(gradient.flatten(1), dim=1)
+
+
+@dataclass(frozen=True)
+class GradientPenalty:
+    """Pushes the critic's slope towards `target` on lines between real and generated events.
+
+    `(|| grad f(x') || - target)^2` at x' = e x + (1 - e) g(z), one e ~ U(0, 1) per event. Duality asks for a slope
+    of at most 1; the optimal critic has slope 1 almost everywhere on the lines of the optimal coupling, which is why
+    both sides are penalised by default. `one_sided` penalises steeper slopes only.
+
+    The critic must treat events one by one: no batch norm.
+
+    Source: Gulrajani et al. (2017), arXiv 1704.00028; one-sided: Petzka et al. (2018), arXiv 1709.08894.
+    """
+
+    weight: float = 10.0
+    target: float = 1.0
+    one_sided: bool = False
+    name: str = "gradient_penalty"
+
+    def __call__(self, duel: Duel) -> Tensor:
+        real, fake = duel.real.x, duel.fake.x
+        share = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
+        excess = slopes(duel, torch.lerp(fake, real, share)) - self.target
+        return (relu(excess) if self.one_sided else excess).square()
+
+
+@dataclass(frozen=True)
+class R1:
+    """`|| grad f(x) ||^2` at real events; the paper's gamma is twice the weight.
+
+    Makes the game converge locally where an unregularised critic circles (the Dirac GAN).
+
+    Source: Mescheder, Geiger and Nowozin (2018), arXiv 1801.04406.
+    """
+
+    weight: float = 5.0
+    name: str = "r1"
+
+    def __call__(self, duel: Duel) -> Tensor:
+        return slopes(duel, duel.real.x).square()

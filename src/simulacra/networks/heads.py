@@ -1,0 +1,86 @@
+"""What a critic says: one number per event, read off its features; and the critic that joins body and head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from simulacra.batch import Field, Given
+from simulacra.networks.conditioning import Conditions
+
+
+class Verdict(NamedTuple):
+    """What a critic makes of events: how real they look, and what else it reads off them.
+
+    Attributes:
+        score: [B], a logit or an unbounded score; larger is more real.
+        features: [B, F], the last hidden layer.
+        guess: conditions by physical name, as auxiliary heads read them off x.
+    """
+
+    score: Tensor
+    features: Tensor
+    guess: Given = {}
+
+
+class LinearHead(nn.Module):
+    """`score = w . phi + b`; features [B, F] -> [B]. Conditions were seen by the body, or not at all."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(features, 1)
+
+    def forward(self, features: Tensor, given: Given = {}) -> Tensor:
+        return self.score(features)[:, 0]
+
+
+class ProjectionHead(nn.Module):
+    """`score = phi . V y + w . phi + b` with the conditions y, classes one-hot; features [B, F] -> [B].
+
+    The form of the log-ratio log p(y|x)/q(y|x) + log p(x)/q(x) where classes are log-linear in the features.
+
+    Args:
+        features: F.
+        given_fields: the conditions by physical name, at least one.
+
+    Source: Miyato and Koyama (2018), arXiv 1802.05637.
+
+    Example:
+        >>> import torch
+        >>> head = ProjectionHead(4, {"label": Field((), "class", 10)})
+        >>> head(torch.zeros(2, 4), {"label": torch.tensor([3, 7])}).shape
+        torch.Size([2])
+    """
+
+    def __init__(self, features: int, given_fields: Mapping[str, Field]) -> None:
+        super().__init__()
+        self.conditions = Conditions(given_fields)
+        if not self.conditions.size:
+            raise ValueError("expected at least one condition for ProjectionHead, came none; use LinearHead")
+        self.score = nn.Linear(features, 1)
+        self.embedding = nn.Linear(self.conditions.size, features, bias=False)
+
+    def forward(self, features: Tensor, given: Given = {}) -> Tensor:
+        told = self.embedding(self.conditions(given).to(features.dtype))
+        return self.score(features)[:, 0] + (features * told).sum(1)
+
+
+class Critic(nn.Module):
+    """A body that looks at events and a head that scores them: (x, given) -> Verdict.
+
+    Args:
+        body: (x [B, *event], given) -> features [B, F].
+        head: (features, given) -> score [B].
+        readers: features -> guess, by physical name (an auxiliary classifier, a latent code).
+    """
+
+    def __init__(self, body: nn.Module, head: nn.Module, readers: Mapping[str, nn.Module] | None = None) -> None:
+        super().__init__()
+        self.body, self.head, self.readers = body, head, nn.ModuleDict(readers or {})
+
+    def forward(self, x: Tensor, given: Given = {}) -> Verdict:
+        features = self.body(x, given)
+        guess = {name: reader(features) for name, reader in self.readers.items()}
+        return Verdict(self.head(features, given), features, guess)
