@@ -31,7 +31,7 @@ def data(
 
         if spec.layout != "layers":
             raise UserError(f"expected showers to repack, came {spec.layout} data; leave --repack out")
-        calorimeter.repack(dataset, repack)
+        calorimeter.save(repack, dataset[slice(None)], calorimeter.Geometry.from_json(spec.geometry or {}))
     parts = {part: len(rows) for part, rows in parts_of(dataset).items()}
     if as_json:
         print(json.dumps({**spec.to_json(), "events": len(dataset), "parts_rows": parts}))

@@ -42,7 +42,7 @@ def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[s
                 raise UserError(f"expected showers for {path.suffix}, came {spec.layout} data; write .npz")
             from simulacra.domains import calorimeter
 
-            calorimeter.save(path, batch, spec, attributes)
+            calorimeter.save(path, batch, calorimeter.Geometry.from_json(spec.geometry or {}), attributes)
         elif path.suffix == ".npz":
             import numpy as np
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from simulacra.batch import Batch, DataSpec
 from simulacra.errors import UserError, nearest
-from simulacra.protocols import Dataset
+from simulacra.protocols import Dataset, Observable
 
 PICTURES = ("fashion-mnist", "mnist")
 NAMED = (*PICTURES, "electrons")
@@ -70,3 +71,20 @@ def _open_path(path: Path, **options: Any) -> Dataset:
     raise UserError(
         f"expected a path that ends in .h5, .hdf5, .npz or -ubyte, or a folder of PNGs, came {path.name!r}; convert it"
     )
+
+
+def observables(spec: DataSpec) -> list[Observable]:
+    """What a specialist reads off an event of this data."""
+    from simulacra.domains import calorimeter, images, toys
+
+    by_layout: dict[str, Any] = {"layers": calorimeter, "image": images}
+    return list(by_layout.get(spec.layout, toys).observables(spec))
+
+
+def simulator_ms(spec: DataSpec, events: Batch) -> float | None:
+    """What one of these events costs in the simulator on one quiet core, in ms, where that is known."""
+    if spec.layout != "layers":
+        return None
+    from simulacra.domains import calorimeter
+
+    return calorimeter.simulator_ms(spec, events)

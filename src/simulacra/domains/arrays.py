@@ -32,7 +32,7 @@ def open_npz(path: str | Path) -> ArrayDataset:
     if "x" not in arrays:
         raise UserError(f"expected an array 'x' in {path.name}, came {', '.join(sorted(arrays)) or 'none'}; rename it")
     x, name = arrays.pop("x"), path.stem
-    if x.ndim < 1 or x.ndim == 2 and x.shape[1] == 0:
+    if x.ndim < 1 or (x.ndim == 2 and x.shape[1] == 0):
         raise UserError(f"expected events as rows, x in {path.name} has shape {x.shape}; save [events, numbers]")
     for key, value in arrays.items():
         if value.ndim < 1 or len(value) != len(x):

@@ -42,7 +42,9 @@ def pair(reference: Any, generated: Any) -> tuple[Array, Array]:
     out = numbers(reference, "the reference"), numbers(generated, "the generated events")
     for array in out:
         if array.ndim != 1:
-            raise UserError(f"expected one number per event, came the shape {array.shape}; judge its columns one by one")
+            raise UserError(
+                f"expected one number per event, came the shape {array.shape}; judge its columns one by one"
+            )
     return out
 
 

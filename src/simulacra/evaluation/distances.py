@@ -13,16 +13,19 @@ from simulacra.evaluation.measurement import Measurement
 def bins(reference: Array, count: int = 20) -> Array:
     """Edges of equally filled bins of the reference; a value that is often taken exactly gets a bin of its own.
 
-    Bin k holds `edges[k-1] <= v < edges[k]`; the outermost bins are open.
+    Bin k holds `edges[k-1] <= v < edges[k]`; before the first and after the last edge lies what the reference does
+    not have.
 
-    >>> bins(np.arange(8.0), 4).tolist()
-    [1.75, 3.5, 5.25]
+    >>> bins(np.arange(8.0), 4).round(2).tolist()
+    [-0.35, 1.75, 3.5, 5.25, 7.35]
     """
     inner = np.unique(np.quantile(reference, np.arange(1, count) / count))
     ordered = np.sort(reference)
     repeats = np.searchsorted(ordered, inner, side="right") - np.searchsorted(ordered, inner)
     atoms = inner[repeats > len(reference) / (2 * count)]
-    return np.unique(np.concatenate([inner, atoms, np.nextafter(atoms, np.inf)]))
+    margin = np.ptp(ordered) / 20
+    outer = [ordered[0] - margin, np.nextafter(ordered[-1] + margin, np.inf)]  # what lies far outside is by itself
+    return np.unique(np.concatenate([inner, atoms, np.nextafter(atoms, np.inf), outer]))
 
 
 def separation(reference: Any, generated: Any, count: int = 20) -> Measurement:

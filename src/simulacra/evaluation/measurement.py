@@ -60,8 +60,9 @@ class Measurement:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Measurement:
-        numbers = [data[name] for name in ("value", "error", "floor", "floor_error")]
-        return Measurement(*(math.nan if v is None else float(v) for v in numbers), int(data["n"]), str(data["unit"]))
+        names = ("value", "error", "floor", "floor_error")
+        held = {name: math.nan if data[name] is None else float(data[name]) for name in names}
+        return Measurement(**held, n=int(data["n"]), unit=str(data["unit"]))
 
 
 def _digits(*errors: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -54,7 +55,7 @@ def scores(
     held, rows = rows[:, :aside], rows[:, aside:]
     shape = (features.shape[1], hidden, hidden, 1)
     weights: list[Tensor] = []
-    for inputs, outputs in zip(shape[:-1], shape[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(shape):
         weight = torch.randn(len(parts), inputs, outputs, generator=draw) / math.sqrt(max(inputs, 1))
         weights += [weight.requires_grad_(), torch.zeros(len(parts), 1, outputs, requires_grad=True)]
     with torch.enable_grad():

@@ -102,7 +102,9 @@ def response(
         return out
     c, energy_c = (numbers(v, "the floor sample")[: len(b)] for v in floor_sample)
     real = _compare(a, energy_a, c, energy_c, energy_bins(energy_a, width), unit)
-    return {k: Measurement(m.value, m.error, real[k].value, real[k].error, m.n) if k in real else m for k, m in out.items()}
+    return {
+        k: Measurement(m.value, m.error, real[k].value, real[k].error, m.n) if k in real else m for k, m in out.items()
+    }
 
 
 def _compare(

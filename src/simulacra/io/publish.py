@@ -72,8 +72,8 @@ def seal(temporary: Path, target: Path) -> None:
     """Flushes the files of `temporary`, writes their manifest, and renames the folder to `target`."""
     files = {}
     for path in sorted(temporary.rglob("*")):
+        fsync(path)
         if path.is_file():
-            fsync(path)
             files[path.relative_to(temporary).as_posix()] = {"sha256": digest(path), "bytes": path.stat().st_size}
     body: dict[str, Any] = {"format": 1, "files": files}
     body["digest"] = hashlib.sha256(canonical(body)).hexdigest()
@@ -119,25 +119,36 @@ def verify(folder: Path) -> Path:
         stated = body.pop("digest")
         if hashlib.sha256(canonical(body)).hexdigest() != stated or canonical({**body, "digest": stated}) != raw:
             raise ValueError
-        files = dict(body["files"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        files = {name: (entry["bytes"], entry["sha256"]) for name, entry in body["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Damaged(f"{folder}: manifest.json is missing or altered; use another checkpoint") from None
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
     for name in sorted(found | set(files)):
         if name not in files or name not in found:
             raise Damaged(f"{folder}: {name} is {'new' if name in found else 'missing'}; use another checkpoint")
         path = folder / name
-        if path.stat().st_size != files[name]["bytes"] or digest(path) != files[name]["sha256"]:
+        try:
+            same = (path.stat().st_size, digest(path)) == files[name]
+        except OSError as error:
+            raise Damaged(f"{folder}: {name} cannot be read, {error.strerror}; use another checkpoint") from None
+        if not same:
             raise Damaged(f"{folder}: {name} differs from its checksum; use another checkpoint")
     return folder
 
 
-def sweep(parent: Path) -> list[Path]:
-    """Removes what killed writers left behind, and returns it."""
-    stale = list(parent.glob(f"{_TEMPORARY}*")) if parent.is_dir() else []
+def discard(folder: Path) -> None:
+    """Removes a published folder: it vanishes at once, so that a kill never leaves half of it."""
+    gone = folder.parent / f"{_TEMPORARY}{folder.name}-{uuid.uuid4().hex[:8]}"
+    os.rename(folder, gone)
+    shutil.rmtree(gone)
+
+
+def sweep(parent: Path, name: str = "*") -> list[Path]:
+    """Removes what killed writers (of the target `name`, or of any) left behind, and returns it."""
+    stale = list(parent.glob(f"{_TEMPORARY}{name}-*")) if parent.is_dir() else []
     for path in stale:
         if path.is_dir():
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
     return stale

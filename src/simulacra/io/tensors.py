@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,21 @@ from simulacra.errors import UserError
 from simulacra.io.publish import canonical
 
 
+def _permuted(shape: Sequence[int], stride: Sequence[int]) -> bool:
+    """Whether these strides only permute the axes of a gapless tensor (channels-last, transposed)."""
+    expected = 1
+    for step, size in sorted((step, size) for step, size in zip(stride, shape, strict=True) if size > 1):
+        if step != expected:
+            return False
+        expected *= size
+    return True
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Writes named tensors; shared ones once, and memory layout (channels-last) beside the values."""
     stored: dict[str, Tensor] = {}
     seen: dict[tuple[Any, ...], str] = {}
+    storages: set[int] = set()
     aliases: dict[str, str] = {}
     strides: dict[str, list[int]] = {}
     for name, tensor in tensors.items():
@@ -29,9 +40,13 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
             aliases[name] = seen[key]
             continue
         seen[key] = name
-        if not value.is_contiguous() and 0 not in value.stride():
+        if not value.is_contiguous() and _permuted(value.shape, value.stride()):
             strides[name] = list(value.stride())
-        stored[name] = value.cpu().contiguous()
+        copy = value.cpu().contiguous()
+        if copy.untyped_storage().data_ptr() in storages:  # another view of stored memory
+            copy = copy.clone()
+        storages.add(copy.untyped_storage().data_ptr())
+        stored[name] = copy
     layout = canonical({"aliases": aliases, "strides": strides}).decode()
     path.write_bytes(safetensors.torch.save(stored, metadata={"layout": layout}))
 
@@ -40,28 +55,36 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     """Named tensors as they were saved, layout included.
 
     Raises:
-        UserError: the file is missing or is not safetensors.
+        UserError: the file is missing or is not safetensors, or its layout does not fit its tensors.
     """
     try:
         with safe_open(path, "pt") as file:
             layout = json.loads((file.metadata() or {}).get("layout", '{"aliases":{},"strides":{}}'))
             out = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+        for name, stride in layout["strides"].items():
+            value = out[name]
+            if not _permuted(value.shape, stride):
+                raise ValueError(f"strides {stride} do not fit {name!r}")
+            out[name] = torch.empty_strided(value.shape, stride, dtype=value.dtype).copy_(value)
+        for name, source in layout["aliases"].items():
+            out[name] = out[source]
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"expected a safetensors file at {path}, came {type(error).__name__}; {error}") from None
-    for name, stride in layout["strides"].items():
-        value = out[name]
-        out[name] = torch.empty_strided(value.shape, stride, dtype=value.dtype).copy_(value)
-    for name, source in layout["aliases"].items():
-        out[name] = out[source]
     return out
 
 
 def flatten(state: Any, tensors: dict[str, Tensor], path: str = "") -> Any:
     """The JSON form of nested state; its tensors go to `tensors`. Integer keys and tuples survive."""
     if isinstance(state, Tensor):
-        tensors[path] = state
-        return {"x": path}
+        name, count = path, 0
+        while name in tensors:  # the keys 1 and "1" of one mapping, or a key with a slash
+            count += 1
+            name = f"{path}~{count}"
+        tensors[name] = state
+        return {"x": name}
     if isinstance(state, Mapping):
+        if not all(key is None or isinstance(key, bool | int | float | str) for key in state):
+            raise TypeError(f"state may have keys that are numbers or strings, came {list(state)} at {path!r}")
         return {"d": [[k, flatten(v, tensors, f"{path}/{k}")] for k, v in state.items()]}
     if isinstance(state, tuple):
         return {"t": [flatten(v, tensors, f"{path}/{i}") for i, v in enumerate(state)]}

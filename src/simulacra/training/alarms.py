@@ -23,7 +23,7 @@ class Watch:
     def see(self, player: str, round_: int, parts: Mapping[str, Tensor], gradient: Tensor) -> None:
         """Notes the parts of a loss and the norm of its gradient; raises NonFinite for what was noted before."""
         names = [*parts, "gradient"]
-        flags = torch.isfinite(torch.stack([*[v.detach().float() for v in parts.values()], gradient.float()]))
+        flags = torch.stack([torch.isfinite(value.detach()) for value in (*parts.values(), gradient)])
         self.check()
         self.pending = (player, round_, names, flags)
         if flags.device.type == "cpu":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -21,8 +21,8 @@ def averaged_copy(live: nn.Module) -> nn.Module:
 class EMA:
     """average <- d average + (1 - d) live after every round, d = min(decay, (1 + t) / (10 + t)).
 
-    Parameters are averaged, buffers are copied; the vectors of spectral norms belong to the live weights, so they
-    are iterated once more for the averaged ones.
+    Parameters are averaged, buffers are copied. The vectors of spectral norms belong to one weight each: the average
+    keeps its own and iterates them after every blend, so that its largest singular value stays 1.
 
     Args:
         live: what is trained.
@@ -35,21 +35,22 @@ class EMA:
 
     def __init__(self, live: nn.Module, average: nn.Module, decay: float = 0.999, every: int = 1) -> None:
         self.live, self.average, self.decay, self.every = live, average, decay, every
+        self._norms = list(_spectral_norms(average))
 
     @torch.no_grad()
-    def _blend(self, decay: float) -> None:
+    def _blend(self, decay: float, iterations: int = 1) -> None:
         mine, theirs = list(self.average.parameters()), [p.detach() for p in self.live.parameters()]
         if mine:
             torch._foreach_lerp_(mine, theirs, 1 - decay)
+        vectors = {id(vector) for norm, _ in self._norms for vector in (norm._u, norm._v)}
         for own, other in zip(self.average.buffers(), self.live.buffers(), strict=True):
-            own.copy_(other)
-        for module in self.average.modules():
-            if isinstance(module, _SpectralNorm):
-                owner = _weight_of(self.average, module)
-                module._power_method(owner.flatten(1) if owner.dim() > 1 else owner, 1)
+            if id(own) not in vectors:
+                own.copy_(other)
+        for norm, weight in self._norms:
+            norm._power_method(norm._reshape_weight_to_matrix(weight.original), iterations)
 
     def start(self, experiment: Experiment) -> None:
-        self._blend(0.0)
+        self._blend(0.0, iterations=15)
 
     def before(self, clock: Clock) -> None:
         pass
@@ -66,9 +67,11 @@ class EMA:
         pass
 
 
-def _weight_of(root: nn.Module, norm: _SpectralNorm) -> torch.Tensor:
+def _spectral_norms(root: nn.Module) -> Iterator[tuple[_SpectralNorm, Any]]:
+    """Each spectral norm of a matrix or a kernel, with the parametrised tensor whose `original` it divides."""
     for module in root.modules():
-        for parametrizations in getattr(module, "parametrizations", {}).values():
-            if any(p is norm for p in parametrizations):
-                return norm._reshape_weight_to_matrix(parametrizations.original)
-    raise LookupError("a spectral norm without its weight")
+        parametrised = getattr(module, "parametrizations", None)
+        for tensor in parametrised.values() if isinstance(parametrised, nn.ModuleDict) else ():
+            for norm in tensor:
+                if isinstance(norm, _SpectralNorm) and hasattr(norm, "_u"):
+                    yield norm, tensor

@@ -60,7 +60,7 @@ def linear_decay(start: float = 0.0, warmup: float = 0.0) -> Callable[[float], f
 
     def factor(progress: float) -> float:
         rise = min(1.0, (progress + 1e-9) / warmup) if warmup else 1.0
-        return rise * min(1.0, (1.0 - progress) / (1.0 - start))
+        return rise * min(1.0, (1.0 - progress) / (1.0 - start)) if start < 1.0 else rise
 
     return factor
 
@@ -163,10 +163,14 @@ class Experiment:
     hooks: Sequence[Hook] = ()
     begin: Callable[[Batch], None] | None = None
     clock: Clock = field(init=False)
+    alarm: Callable[[], None] | None = field(init=False, default=None)
+    """Raises NonFinite for what the loop has noted and not yet looked at; called before anything is saved."""
 
     def __post_init__(self) -> None:
         self.clock = Clock(0, self.rounds)
-        self._modes = [(module, module.training) for module in self.learners.modules()]
+        roots: list[Any] = [self.learners, self.model, self.codec]
+        found = {id(m): m for root in roots if isinstance(root, nn.Module) for m in root.modules()}
+        self._modes = [(module, module.training) for module in found.values()]
 
     def restore_modes(self) -> None:
         """Puts every module back into the mode in which the recipe left it."""

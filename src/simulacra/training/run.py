@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import platform
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +14,10 @@ import torch
 from torch import Tensor
 
 from simulacra.batch import DataSpec
-from simulacra.errors import SimulacraError, UserError
+from simulacra.errors import UserError
 from simulacra.io.publish import (
     Damaged,
+    discard,
     fsync,
     publishing,
     seal,
@@ -28,13 +26,30 @@ from simulacra.io.publish import (
     write_atomic,
 )
 from simulacra.io.tensors import load_state, load_tensors, save_state, save_tensors
+from simulacra.training.alarms import NonFinite
 from simulacra.training.engine import Engine
+from simulacra.training.folder import checkpoints, is_sound, latest, locked, set_aside, sound, writing
 from simulacra.training.game import Clock, Experiment, Stream
-from simulacra.training.loop import Step
+from simulacra.training.losses import LossLog, read_losses
+
+__all__ = [
+    "LossLog",
+    "RunConfig",
+    "checkpoints",
+    "create",
+    "latest",
+    "load_weights",
+    "locked",
+    "read_losses",
+    "restore",
+    "resume",
+    "save",
+    "sound",
+    "writing",
+]
 
 FORMAT = 1
 KEEP = 2
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -89,44 +104,10 @@ class RunConfig:
                     f"{path} has format {found}, this version reads up to {FORMAT}; install a newer simulacra"
                 )
             return RunConfig(**{**body, "spec": DataSpec.from_json(body["spec"])})
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"expected a run description in {path}, came something altered; train again") from None
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turns a full or read-only disk into one line that names the last good checkpoint."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        last = latest(folder)
-        kept = f"the last good checkpoint is {folder / 'checkpoints' / last}" if last else "nothing was saved yet"
-        raise UserError(
-            f"expected to write in {folder}, came {error.strerror}; {kept}. Free some space and use --resume"
-        ) from None
-    except SimulacraError:
-        raise
-    except Exception as error:  # safetensors reports a full disk in its own words
-        if "os error 28" in str(error) or "No space left" in str(error):
-            raise UserError(f"expected to write in {folder}, came No space left on device; free some space") from None
-        raise
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process from training in the same folder."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(
-                f"expected to own {folder}, came another process that trains there; use another --out"
-            ) from None
-        yield
 
 
 def create(folder: Path, config: RunConfig) -> None:
@@ -144,57 +125,84 @@ def create(folder: Path, config: RunConfig) -> None:
         write_atomic(folder / "run.json", json.dumps(config.to_json(), indent=1).encode())
 
 
-def checkpoints(folder: Path) -> list[str]:
-    """Names of the published checkpoints, oldest first."""
-    place = folder / "checkpoints"
-    return sorted(p.name for p in place.iterdir() if p.is_dir() and p.name.isdigit()) if place.is_dir() else []
-
-
-def latest(folder: Path) -> str | None:
-    """The newest published checkpoint."""
-    found = checkpoints(folder)
-    return found[-1] if found else None
-
-
-def save(folder: Path, experiment: Experiment, streams: Mapping[str, Stream], engine: Engine) -> None:
-    """Publishes a checkpoint of the whole game; every process calls it.
+def save(
+    folder: Path,
+    experiment: Experiment,
+    streams: Mapping[str, Stream],
+    engine: Engine,
+    log: LossLog | None = None,
+) -> None:
+    """Publishes a checkpoint of the whole game; every process calls it between rounds, `log` is flushed before it.
 
     Rank 0 writes parameters and optimisers, every other rank its own buffers.
+
+    Raises:
+        NonFinite: a loss, a gradient or a weight is not finite; nothing is written.
+        UserError: the disk is full or read-only.
     """
+    if experiment.alarm is not None:
+        experiment.alarm()
+    _refuse_non_finite(experiment)
+    if log is not None:
+        log.flush()
     name = f"{experiment.clock.round:06d}"
     target = folder / "checkpoints" / name
-    if engine.share(str(target.exists())) == "True":
-        return
     with writing(folder):
-        if engine.world == 1:
-            with publishing(target) as place:
-                _write_root(place, experiment, streams, engine)
-        else:
-            place = Path(engine.share(str(temporary_beside(target)) if engine.rank == 0 else ""))
-            if engine.rank == 0:
-                _write_root(place, experiment, streams, engine)
-            else:
-                own = {k: v for k, v in experiment.learners.named_buffers() if v is not None}
-                save_tensors(place / f"rank{engine.rank}.safetensors", own)
-            engine.barrier()
-            if engine.rank == 0:
-                seal(place, target)
-            engine.barrier()
+        if engine.share(str(engine.rank == 0 and is_sound(target))) != "True":
+            if engine.rank == 0 and target.exists():
+                set_aside(folder, name)
+            _publish(target, experiment, streams, engine)
         if engine.rank == 0:
-            write_atomic(folder / "checkpoints" / "latest", name.encode())
+            pointer = folder / "checkpoints" / "latest"
+            if not pointer.is_file() or pointer.read_bytes() != name.encode():
+                write_atomic(pointer, name.encode())
             for old in checkpoints(folder)[:-KEEP]:
-                shutil.rmtree(folder / "checkpoints" / old)
+                discard(folder / "checkpoints" / old)
+
+
+def _publish(target: Path, experiment: Experiment, streams: Mapping[str, Stream], engine: Engine) -> None:
+    if engine.world == 1:
+        with publishing(target) as place:
+            _write_root(place, experiment, streams, engine)
+        return
+    place = Path(engine.share(str(temporary_beside(target)) if engine.rank == 0 else ""))
+    try:
+        if engine.rank == 0:
+            _write_root(place, experiment, streams, engine)
+        else:
+            own = place / f"rank{engine.rank}.safetensors"
+            save_tensors(own, dict(experiment.learners.named_buffers()))
+            fsync(own)
+        engine.barrier()
+        if engine.rank == 0:
+            seal(place, target)
+        engine.barrier()
+    except BaseException:
+        if engine.rank == 0:
+            shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+def _refuse_non_finite(experiment: Experiment) -> None:
+    for name, value in experiment.learners.named_parameters():
+        if not torch.isfinite(value).all():
+            raise NonFinite(f"expected finite weights in round {experiment.clock.round}, {name} is not; not saved")
+
+
+def _every(experiment: Experiment, streams: Mapping[str, Stream]) -> list[Stream]:
+    """Each stream once: the named ones, then those that players brought."""
+    own = [player.stream for player in experiment.players if not isinstance(player.stream, str)]
+    return list({id(stream): stream for stream in [*streams.values(), *own]}.values())
 
 
 def _write_root(place: Path, experiment: Experiment, streams: Mapping[str, Stream], engine: Engine) -> None:
     save_tensors(place / "weights.safetensors", _weights(experiment))
-    unique = {id(s): s for s in streams.values()}
     state = {
         "world": engine.world,
         "clock": list(experiment.clock),
         "hooks": [hook.state_dict() for hook in experiment.hooks],
         "optimizers": [optimizer.state_dict() for optimizer in experiment.optimizers()],
-        "streams": [stream.state_dict() for stream in unique.values()],
+        "streams": [stream.state_dict() for stream in _every(experiment, streams)],
     }
     save_state(place, "state", state)
 
@@ -214,8 +222,9 @@ def load_weights(place: Path, experiment: Experiment) -> None:
         UserError: they belong to another recipe or hold values that are not finite.
     """
     tensors = load_tensors(place / "weights.safetensors")
+    learned = {f"learners.{name}" for name, _ in experiment.learners.named_parameters()}
     for name, value in tensors.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
+        if value.is_floating_point() and (value.isnan().any() or (name in learned and value.isinf().any())):
             raise UserError(f"expected finite weights in {place}, {name} is not; use another checkpoint")
     for prefix, module in (("learners.", experiment.learners), ("codec.", experiment.codec)):
         chosen = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -231,7 +240,7 @@ def restore(folder: Path, name: str, experiment: Experiment, streams: Mapping[st
 
     Raises:
         Damaged: a byte of the checkpoint differs from what was published.
-        UserError: it was written by another number of processes or for another budget.
+        UserError: it was written by another recipe or another number of processes.
     """
     place = verify(folder / "checkpoints" / name)
     state = load_state(place, "state")
@@ -249,93 +258,28 @@ def restore(folder: Path, name: str, experiment: Experiment, streams: Mapping[st
                 buffer.copy_(own[key])
     for optimizer, saved in zip(experiment.optimizers(), state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
-    unique = {id(s): s for s in streams.values()}
-    for stream, saved in zip(unique.values(), state["streams"], strict=True):
+    for stream, saved in zip(_every(experiment, streams), state["streams"], strict=True):
         stream.load_state_dict(saved)
     experiment.clock = Clock(*state["clock"])
 
 
 def resume(folder: Path, experiment: Experiment, streams: Mapping[str, Stream], engine: Engine) -> list[str]:
-    """Goes back to the newest sound checkpoint, or to the start where there is none; says what was passed over."""
-    passed = []
+    """Goes back to the newest sound checkpoint, or to the start where there is none; says what was passed over.
+
+    Damaged checkpoints that are newer than the sound one are set aside as `NAME.damaged`.
+    """
+    passed: dict[str, str] = {}
     for name in reversed(checkpoints(folder)):
         try:
             restore(folder, name, experiment, streams, engine)
-            return passed
         except Damaged as error:
-            passed.append(str(error))
+            passed[name] = str(error)
+            continue
+        engine.barrier()
+        if engine.rank == 0:
+            for bad in passed:
+                set_aside(folder, bad)
+        return list(passed.values())
     if passed:
-        raise Damaged(passed[-1])
-    return passed
-
-
-class LossLog:
-    """`losses.jsonl`: one line per round, written in bursts, cut back on resume to the round of the checkpoint."""
-
-    def __init__(self, folder: Path, start: int, *, active: bool = True) -> None:
-        self.path, self.active = folder / "losses.jsonl", active
-        self.waiting: list[Step] = []
-        if active:
-            kept = b"".join(_lines_until(self.path, start)) if self.path.exists() else b""
-            with writing(folder):
-                write_atomic(self.path, kept)
-
-    def add(self, step: Step) -> None:
-        if self.active:
-            self.waiting.append(step)
-            if len(self.waiting) >= 100:
-                self.flush()
-
-    def flush(self) -> None:
-        """Writes what waits, to the disk."""
-        if not self.waiting:
-            return
-        lines = [
-            json.dumps({"round": step.clock.round, **{k: float(v) for k, v in step.losses.items()}}) + "\n"
-            for step in self.waiting
-        ]
-        self.waiting = []
-        with writing(self.path.parent):
-            with self.path.open("ab") as file:
-                file.write("".join(lines).encode())
-            fsync(self.path)
-
-
-def _lines_until(path: Path, last: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                if not line.endswith(b"\n") or json.loads(line)["round"] > last:
-                    return
-            except ValueError:
-                return
-            yield line
-
-
-def read_losses(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Every logged quantity as (round, value) pairs; a torn last line is passed over."""
-    out: dict[str, list[tuple[int, float]]] = {}
-    path = folder / "losses.jsonl"
-    if path.exists():
-        for line in _lines_until(path, 2**62):
-            row = json.loads(line)
-            for name, value in row.items():
-                if name != "round":
-                    out.setdefault(name, []).append((row["round"], value))
-    return out
-
-
-def sound(folder: Path) -> Path:
-    """The newest checkpoint of a run, verified.
-
-    Raises:
-        UserError: the run has no checkpoint yet, or the newest one is damaged.
-    """
-    name = latest(folder)
-    if name is None:
-        raise UserError(f"expected a trained run, {folder} has no checkpoint yet; train it with --resume")
-    try:
-        return verify(folder / "checkpoints" / name)
-    except Damaged as error:
-        raise UserError(str(error)) from None
-
+        raise Damaged(next(iter(passed.values())))
+    return []

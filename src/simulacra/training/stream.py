@@ -74,8 +74,9 @@ class DataStream:
         if self._group is None or self._group[0] != (self.epoch, group):
             blocks = -(-len(self.rows) // self.block)
             order = self._permuted(blocks)
-            # the last, short block stays last so that positions in rows mean the same in every epoch
-            order = torch.cat([order[order != blocks - 1], torch.tensor([blocks - 1])])
+            if len(self.rows) % self.block:
+                # a last, short block stays last so that positions in rows mean the same in every epoch
+                order = torch.cat([order[order != blocks - 1], torch.tensor([blocks - 1])])
             chosen = order[group * self.together : (group + 1) * self.together].tolist()
             parts = [self.dataset[self.rows[b * self.block : (b + 1) * self.block]] for b in chosen]
             events = join(parts)
@@ -83,7 +84,16 @@ class DataStream:
         return self._group[1]
 
     def next(self, n: int) -> Batch:
-        """The next n events over all processes; this process's share of them, encoded."""
+        """The next n events over all processes; this process's share of them, encoded.
+
+        Raises:
+            UserError: n is smaller than the number of processes.
+        """
+        if n < self.engine.world:
+            raise UserError(
+                f"expected a batch of at least one event for each of {self.engine.world} processes, came {n}; "
+                "use a larger --batch-size"
+            )
         pieces, need = [], n
         while need:
             stop = min(len(self.rows), self.at + need)
@@ -135,8 +145,10 @@ class Beside:
         return Batch(batch.x, {**batch.given, "source": other.x}, batch.mask, batch.weight)
 
     def peek(self, n: int) -> Batch:
-        batch, other = self.x.peek(n), self.source.peek(n)
-        return Batch(batch.x, {**batch.given, "source": other.x}, batch.mask, batch.weight)
+        here = self.state_dict()
+        batch = self.next(n)
+        self.load_state_dict(here)
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         return {"x": self.x.state_dict(), "source": self.source.state_dict()}

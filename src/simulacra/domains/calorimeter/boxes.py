@@ -54,7 +54,10 @@ class Box:
         found = []
         for axis, flip in ((self.axis, not forward), (1 - self.axis, _leans_negative(layer, self, 1 - self.axis))):
             line = self.along(axis)
-            pair = [self._beside(layer, label, axis, line[0] - 1, void), self._beside(layer, label, axis, line[-1] + 1, void)]
+            pair = [
+                self._beside(layer, label, axis, line[0] - 1, void),
+                self._beside(layer, label, axis, line[-1] + 1, void),
+            ]
             found += pair[::-1] if flip else pair
         return found
 

@@ -193,7 +193,9 @@ def _assemble(geometry: Geometry, grown: list[list[Box]]) -> BoxTree:
                 sides = box.sides(layer, label, void)
                 neighbours[box.number - cells] = torch.tensor(sides)
             steps.append(
-                Step(number, torch.tensor([b.number - cells for b in active]), torch.tensor([b.number for b in frontier]))
+                Step(
+                    number, torch.tensor([b.number - cells for b in active]), torch.tensor([b.number for b in frontier])
+                )
             )
             frontier = [part for box in frontier for part in (box.children or (box,))]
             for box in frontier:

@@ -12,7 +12,7 @@ from simulacra.batch import Batch, DataSpec
 from simulacra.protocols import Observable
 
 
-@dataclass(frozen=True)
+@dataclass
 class PixelObservable:
     """A number of the pixels; `of` takes [B, C, H, W] and returns [B]."""
 

@@ -34,7 +34,7 @@ def pictures(
     """
     x = _channels_first(name, images)
     if x.dtype != np.uint8:
-        if x.dtype.kind != "f" or not (x.size and 0 <= float(x.min()) and float(x.max()) <= 1):
+        if x.dtype.kind != "f" or not (x.size and float(x.min()) >= 0 and float(x.max()) <= 1):
             raise UserError(f"expected grey levels as uint8 or reals in [0, 1], {name} has {_seen(x)}; rescale them")
         x = x.astype(np.float32)
     told, fields = {}, {}

@@ -11,7 +11,7 @@ from simulacra.batch import Batch, DataSpec
 from simulacra.protocols import Observable
 
 
-@dataclass(frozen=True)
+@dataclass
 class Coordinate:
     """`x_d` of a flat event."""
 
@@ -24,7 +24,7 @@ class Coordinate:
         return batch.x[:, self.index]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Radius:
     """Distance from the origin."""
 
@@ -36,7 +36,7 @@ class Radius:
         return torch.linalg.vector_norm(batch.x, dim=1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ModeDistance:
     """Distance to the nearest mode, in units of the modes' width: Rayleigh distributed in the plane."""
 
