@@ -41,6 +41,10 @@ class _Injected(TorchDispatchMode):
         self.generators: dict[torch.device, torch.Generator] = {}
 
     def _generator(self, device: torch.device) -> torch.Generator:
+        if device.type == "cpu":
+            device = torch.device("cpu")
+        elif device.index is None:  # "cuda" and "cuda:0" must not start the same stream twice
+            device = torch.device(device.type, torch.accelerator.current_device_index())
         if device not in self.generators:
             self.generators[device] = torch.Generator(device).manual_seed(self.seed)
         return self.generators[device]

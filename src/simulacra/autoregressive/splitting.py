@@ -1,165 +1,270 @@
-"""Energy shared out box by box, coarse to fine, by one small network: zeros and sums are exact, the density explicit."""
+"""Energy shared out box by box by one small network: zeros and sums are exact, the density explicit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from simulacra.batch import Batch, Given
+from simulacra.networks.conditioning import Conditions
 from simulacra.networks.split import SplitNetwork
 from simulacra.training.game import Loss
 
 FLOOR = 1e-3
-"""Energies are told to the network no smaller than this, MeV."""
+"""The network is told of energies no smaller than this, MeV."""
+CHUNK = 1 << 17
+"""Splits whose density is computed at once."""
+BLOCK = 1 << 13
+"""Splits that are sampled at once: so few that the network's numbers stay in the processor's cache."""
 
 
-class Pairs(NamedTuple):
-    """Which split of which event: both [N]."""
+class Step(Protocol):
+    """Splits `first` to `last` of one layer, made at the same time."""
 
-    split: Tensor
-    event: Tensor
+    @property
+    def layer(self) -> int: ...
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def last(self) -> int: ...
+
+
+class Tree(Protocol):
+    """Binary trees over the cells of every layer, as in `domains.calorimeter.tree.BoxTree`."""
+
+    @property
+    def cells(self) -> int: ...
+
+    @property
+    def layer(self) -> Tensor: ...
+
+    @property
+    def near(self) -> Tensor: ...
+
+    @property
+    def far(self) -> Tensor: ...
+
+    @property
+    def roots(self) -> Tensor: ...
+
+    @property
+    def neighbours(self) -> Tensor: ...
+
+    @property
+    def static(self) -> Tensor: ...
+
+    @property
+    def previous(self) -> tuple[Tensor, Tensor, Tensor]: ...
+
+    @property
+    def levels(self) -> Sequence[tuple[int, int]]: ...
+
+    @property
+    def steps(self) -> Sequence[Step]: ...
+
+
+class Boxes(NamedTuple):
+    """Events, one per column: energies of all boxes, their logarithms, and those of the layer before in the same area.
+
+    Each is [K + 1, B], the last row for the box that is always empty.
+    """
+
+    energy: Tensor
+    log: Tensor
+    before: Tensor
 
 
 class SplittingTree(nn.Module):
-    def __init__(self, tree: Any, network: SplitNetwork, energies: Callable[[Tensor, Given], Tensor], codes: int,
-                 emphasis: float = 0.0, pairs: int = 4096, summaries: bool = True) -> None:
+    """Shares of every cell in the energy of its layer, by splitting each layer in two again and again.
+
+    A box of energy e gives u e to its near half and (1 - u) e to its far half. One network says for every split of
+    every layer how likely both halves, only the near, or only the far one get something, and the density of logit(u).
+    It sees where the split is, what the event is told, and the energies of the box, its layer, its neighbours at the
+    same level and of the layer before in the same area. So an empty box stays empty, and children sum to their parent.
+
+    The density is over the shares of the positive cells but one in each layer, times the probability of which they are:
+
+        log p = sum over splits of non-empty boxes of  ln P(kind) + [both] (ln f(logit u) - ln u(1 - u) - ln s),
+
+    with s the share of the box in its layer. It does not depend on which positive cell is left out.
+
+    Args:
+        tree: boxes, children and neighbours.
+        energies: a module that reads the layer energies [B, L] in MeV off `given`.
+        told: joins what is given into one row; clipped at +-5.
+        hidden: width of the network.
+        depth: its residual blocks.
+        mixture: logistics for one share.
+        pairs: splits, drawn from a batch at random among those of non-empty boxes, that one training step looks at.
+
+    Example:
+        >>> from simulacra.batch import Field
+        >>> from simulacra.domains.calorimeter.geometry import LAR3
+        >>> from simulacra.domains.calorimeter.tree import BoxTree
+        >>> class Thirds(nn.Module):
+        ...     def forward(self, given):
+        ...         return given["energy"].expand(-1, 3) / 3
+        >>> model = SplittingTree(BoxTree.of(LAR3), Thirds(), Conditions({"energy": Field((1,))}))
+        >>> batch = model.sample(5, {"energy": torch.full((5, 1), 90.0)})
+        >>> batch.x[:, :288].sum(1), model.log_prob(batch).shape
+        (tensor([1., 1., 1., 1., 1.]), torch.Size([5]))
+
+    Source: after the k-d trees of Lalonde and others and the coarse-to-fine cascades of shower models, e.g. SuperCalo,
+        Pang et al. (2023), arXiv:2308.11700; mixtures of logistics from Salimans et al. (2017), arXiv:1701.05517.
+    """
+
+    near: Tensor
+    far: Tensor
+    roots: Tensor
+    seats: Tensor
+    layer_of: Tensor
+    target: Tensor
+    source: Tensor
+    share: Tensor
+
+    def __init__(
+        self,
+        tree: Tree,
+        energies: nn.Module,
+        told: Conditions,
+        *,
+        hidden: int = 96,
+        depth: int = 2,
+        mixture: int = 4,
+        pairs: int = 4096,
+    ) -> None:
         super().__init__()
-        self.tree, self.network, self.energies = tree, network, energies
-        self.codes, self.pairs, self.summaries = codes, pairs, summaries
-        weight = torch.ones(tree.splits)
-        step_of = torch.zeros(tree.splits, dtype=torch.long)
-        for k, step in enumerate(tree.steps):
-            weight[step.splits] = len(step.splits) ** -emphasis
-            step_of[step.splits] = k
-        self.register_buffer("weight", weight, persistent=False)
-        self.step_of = step_of
-
-    # features
-    def _context(self, codes: Tensor, given: Given) -> Tensor:
-        return torch.cat([given["energy"], codes.clamp(-5, 5)], 1)
-
-    def _summary(self, k: int, boxes: Tensor, total: Tensor) -> Tensor:
-        """Moments of layer as cut before step k: [B, 6]."""
-        step = self.tree.steps[k]
-        return self._moments(boxes[step.frontier], step.frontier, total[step.layer])
-
-    def _moments(self, e, ids, total):
-        w = e / total.clamp_min(FLOOR)
-        m = self.tree.moments[ids].T @ w  # 4,B
-        sx = (m[2] - m[0] ** 2).clamp_min(1.0).log() / 2 - 3
-        sy = (m[3] - m[1] ** 2).clamp_min(1.0).log() / 2 - 3
-        count = ((e > 0).sum(0) + 1.0).log() / 2
-        top = (w.amax(0) + 1e-3).log()
-        out = torch.stack([torch.asinh(m[0] / 10) / 2, torch.asinh(m[1] / 10) / 2, sx, sy, count, top], 1)
-        return torch.where(total[:, None] > 0, out, torch.zeros(()))
-
-    def _all_summaries(self, boxes, total):
-        """[steps, B, 6*3]"""
-        tree = self.tree
-        zero = torch.zeros(boxes.shape[1], 6)
-        final = []
-        start = 0
-        out = []
-        for l in range(tree.layers):
-            n = self.layer_cells[l]
-            final.append(self._moments(boxes[start:start + n], torch.arange(start, start + n), total[l]))
-            start += n
-        for k, step in enumerate(tree.steps):
-            l = step.layer
-            out.append(torch.cat([self._summary(k, boxes, total), final[l - 1] if l > 0 else zero, final[l - 2] if l > 1 else zero], 1))
-        return torch.stack(out)
+        self.cells, self.pairs = tree.cells, pairs
+        self.levels, self.steps = tree.levels, tree.steps
+        self.energies, self.told = energies, told
+        own = tree.cells + torch.arange(len(tree.layer))
+        seats = torch.cat([own[:, None], tree.roots[tree.layer][:, None], tree.neighbours], 1)
+        seats = torch.cat([seats, own[:, None], tree.near[:, None], tree.far[:, None]], 1)
+        layer_of = torch.zeros(tree.cells + len(own), dtype=torch.long)
+        layer_of[tree.roots] = torch.arange(len(tree.roots))
+        layer_of[tree.near] = layer_of[tree.far] = tree.layer
+        layer_of = layer_of[: tree.cells]
+        target, source, share = tree.previous
+        for name, value in (
+            ("near", tree.near),
+            ("far", tree.far),
+            ("roots", tree.roots),
+            ("seats", seats),
+            ("layer_of", layer_of),
+            ("target", target),
+            ("source", source),
+            ("share", share),
+        ):
+            self.register_buffer(name, value, persistent=False)
+        self.network = SplitNetwork(tree.static, told.size, seats.shape[1], hidden, depth, mixture)
 
     @property
-    def layer_cells(self):
-        t = self.tree
-        if not hasattr(self, "_lc"):
-            lab = torch.zeros(t.cells, dtype=torch.long)
-            for s in range(t.splits):
-                for c in (int(t.near[s]), int(t.far[s])):
-                    if c < t.cells: lab[c] = t.layer[s]
-            self._lc = torch.bincount(lab).tolist()
-        return self._lc
-
-    def _dynamic(self, pairs: Pairs, logs: Tensor, before: Tensor) -> Tensor:
-        """[N, 9]"""
-        tree, n = self.tree, logs.shape[1]
-        s, b = pairs
-        flat, flat0 = logs.view(-1), before.view(-1)
-        col = [flat[(tree.cells + s) * n + b], flat[tree.roots[tree.layer[s]] * n + b]]
-        nb = tree.neighbours[s]
-        col += [flat[nb[:, k] * n + b] for k in range(4)]
-        col += [flat0[(tree.cells + s) * n + b], flat0[tree.near[s] * n + b], flat0[tree.far[s] * n + b]]
-        return torch.stack(col, 1)
+    def splits(self) -> int:
+        return len(self.near)
 
     def loss(self, batch: Batch) -> Loss:
-        tree = self.tree
-        with torch.no_grad():
-            codes, shares = batch.x[:, : self.codes], batch.x[:, self.codes :]
-            total = self.energies(codes, batch.given).T  # L,B
-            cells = shares.T.contiguous()
-            lab = torch.repeat_interleave(torch.arange(tree.layers), torch.tensor(self.layer_cells))
-            cells = cells * total[lab]
-            boxes = tree.sums(cells)
-            before = tree.sums(tree.seen(cells))
-            logs, before = _logs(boxes), _logs(before)
-            active = (boxes[tree.cells : -1] > 0) * self.weight[:, None]
-            cum = active.view(-1).cumsum(0, dtype=torch.float64)
-            pick = torch.searchsorted(cum, torch.rand(self.pairs, dtype=torch.float64) * cum[-1])
-            n = boxes.shape[1]
-            pairs = Pairs(pick // n, pick % n)
-            ctx = self._context(codes, batch.given)[pairs.event]
-            if self.summaries:
-                ctx = torch.cat([ctx, self._all_summaries(boxes, total)[self.step_of[pairs.split], pairs.event]], 1)
-            dyn = self._dynamic(pairs, logs, before)
-            near = boxes.view(-1)[tree.near[pairs.split] * n + pairs.event]
-            far = boxes.view(-1)[tree.far[pairs.split] * n + pairs.event]
-        out = self.network(pairs.split, ctx, dyn)
-        return Loss({"nll": -self.network.log_prob(out, near, far).mean()})
+        """Minus the mean log density of splits, of random ones among the non-empty boxes of the batch."""
+        boxes, n = self._boxes(batch), len(batch)
+        weight = (boxes.energy[self.cells : -1] > 0).to(batch.x.dtype)
+        if batch.weight is not None:
+            weight = weight * batch.weight
+        until = weight.view(-1).cumsum(0, dtype=torch.float64)
+        at = torch.rand(self.pairs, dtype=torch.float64, device=until.device) * until[-1]
+        picked = torch.searchsorted(until, at, right=True).clamp_max(len(until) - 1)
+        split, event = picked // n, picked % n
+        before = self.network.places()[split] + self.network.tell(self._told(batch.given))[event]
+        out = self.network(before, self._local(boxes, split, event))
+        near, far = self._halves(boxes, split, event)
+        return Loss({"split": -self.network.log_prob(out, near, far).mean()})
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """log p(shares | given) in nats, [B]; -inf where a layer has energy but no shares, or the reverse."""
+        boxes = self._boxes(batch)
+        total = self._totals(batch.given)
+        places, told = self.network.places(), self.network.tell(self._told(batch.given))
+        active = (boxes.energy[self.cells : -1] > 0).nonzero()
+        result = batch.x.new_zeros(len(batch))
+        for split, event in (part.unbind(1) for part in active.split(CHUNK)):
+            near, far = self._halves(boxes, split, event)
+            out = self.network(places[split] + told[event], self._local(boxes, split, event))
+            both = (near > 0) & (far > 0)
+            whole = boxes.energy[self.cells + split, event]
+            layer = boxes.energy[self.seats[split, 1], event]
+            # ln f is per logit(u); du/dlogit(u) = u(1 - u), and a child's share is u s
+            change = (torch.where(both, near * far / (whole * layer), 1.0)).log()
+            result = result.index_add(0, event, self.network.log_prob(out, near, far) - change)
+        shares = torch.zeros_like(total).index_add(0, self.layer_of, batch.x.T)
+        odd = ((shares > 0) != (total > 0)).any(0)
+        return torch.where(odd, -math.inf, result)
 
     @torch.no_grad()
-    def sample_cells(self, codes: Tensor, given: Given) -> Tensor:
-        tree, n = self.tree, len(codes)
-        total = self.energies(codes, given).T.contiguous()
-        boxes = torch.zeros(tree.boxes + 1, n)
-        boxes[tree.roots] = total
-        logs = torch.full_like(boxes, math.log(FLOOR) / 3)
-        logs[tree.roots] = _logs(total)
-        before = logs.new_full(logs.shape, math.log(FLOOR) / 3)
-        cache = self.network.cache()
-        base = self.network.context(self._context(codes, given), 0)
-        layer, final, zero = 0, [], torch.zeros(n, 6)
-        start = 0
-        flatE, flatL = boxes.view(-1), logs.view(-1)
-        seenbase = None
-        for k, step in enumerate(tree.steps):
+    def sample(self, n: int, given: Given = {}) -> Batch:
+        """Splits every layer, level by level; x [n, V] shares."""
+        total = self._totals(given)
+        energy = total.new_zeros(len(self.seats) + self.cells + 1, n)
+        energy[self.roots] = total
+        log, empty = _log(energy), math.log(FLOOR) / 3
+        boxes = Boxes(energy, log, torch.full_like(log, empty))
+        places, told, layer = self.network.places(), self.network.tell(self._told(given)), 0
+        flat, flat_log = energy.view(-1), log.view(-1)
+        for step in self.steps:
             if step.layer != layer:
-                s0 = start; start += self.layer_cells[layer]
-                final.append(self._moments(boxes[s0:start], torch.arange(s0, start), total[layer]))
                 layer = step.layer
-                before = _logs(tree.sums(tree.seen(boxes[: tree.cells])))
-            E = boxes[step.splits + tree.cells]
-            si, b = (E > 0).nonzero(as_tuple=True)
-            if len(b) == 0: continue
-            pairs = Pairs(step.splits[si], b)
-            dyn = self._dynamic(pairs, logs, before)
-            c = base
-            if self.summaries:
-                l = layer
-                summ = torch.cat([self._summary(k, boxes, total), final[l - 1] if l > 0 else zero, final[l - 2] if l > 1 else zero], 1)
-                c = base + self.network.context(summ, 1)
-            out = self.network.fast(cache, pairs.split, c, b, dyn)
-            near, far = self.network.draw(out, E[si, b])
-            for child, value in ((tree.near, near), (tree.far, far)):
-                at = child[pairs.split] * n + b
-                flatE[at] = value
-                flatL[at] = value.clamp_min(FLOOR).log_().div_(3)
-        return boxes[: tree.cells].T / total.T[:, torch.repeat_interleave(torch.arange(tree.layers), torch.tensor(self.layer_cells))].clamp_min(1e-30)
+                boxes = boxes._replace(before=_log(self._sums(self._seen(energy[: self.cells]))))
+            active = (energy[self.cells + step.first : self.cells + step.last] > 0).nonzero()
+            for at, event in (part.unbind(1) for part in active.split(BLOCK)):
+                split = at + step.first
+                before = places.index_select(0, split).add_(told.index_select(0, event))
+                out = self.network(before, self._local(boxes, split, event))
+                whole = flat.take((self.cells + split) * n + event)
+                for child, value in zip((self.near, self.far), self.network.draw(out, whole), strict=True):
+                    place = child[split] * n + event
+                    flat[place] = value
+                    flat_log[place] = _log(value)
+        shares = energy[: self.cells] / total.clamp_min(torch.finfo(total.dtype).tiny)[self.layer_of]
+        return Batch(shares.T.contiguous(), given)
+
+    def _told(self, given: Given) -> Tensor:
+        return self.told(given).to(self.share.dtype).clamp(-5, 5)
+
+    def _totals(self, given: Given) -> Tensor:
+        """Layer energies, [L, B]."""
+        return self.energies(given).T.contiguous()
+
+    @torch.no_grad()
+    def _boxes(self, batch: Batch) -> Boxes:
+        cells = batch.x.T * self._totals(batch.given)[self.layer_of]
+        energy = self._sums(cells)
+        return Boxes(energy, _log(energy), _log(self._sums(self._seen(cells))))
+
+    def _sums(self, cells: Tensor) -> Tensor:
+        """Energies of all boxes: [V, B] -> [K + 1, B]."""
+        out = cells.new_zeros(len(self.seats) + self.cells + 1, cells.shape[1])
+        out[: self.cells] = cells
+        for first, last in self.levels:
+            out[self.cells + first : self.cells + last] = out[self.near[first:last]] + out[self.far[first:last]]
+        return out
+
+    def _seen(self, cells: Tensor) -> Tensor:
+        """Energy of the layer before in the area of each cell, [V, B]."""
+        return torch.zeros_like(cells).index_add_(0, self.target, cells[self.source] * self.share[:, None])
+
+    def _local(self, boxes: Boxes, split: Tensor, event: Tensor) -> Tensor:
+        """What a box sees: itself, its layer, four neighbours; before it the whole, near and far area: [N, 9]."""
+        n = boxes.log.shape[1]
+        seats = self.seats[split].T * n + event
+        here = boxes.log.view(-1).take(seats[:6])
+        return torch.cat([here, boxes.before.view(-1).take(seats[6:])]).T
+
+    def _halves(self, boxes: Boxes, split: Tensor, event: Tensor) -> tuple[Tensor, Tensor]:
+        return boxes.energy[self.near[split], event], boxes.energy[self.far[split], event]
 
 
-def _logs(e: Tensor) -> Tensor:
-    return e.clamp_min(FLOOR).log_().div_(3)
+def _log(energy: Tensor) -> Tensor:
+    return energy.clamp_min(FLOOR).log_().div_(3)

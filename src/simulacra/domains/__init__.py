@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +34,17 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
     if text.startswith("toys:"):
         from simulacra.domains import toys
 
-        return toys.open_toy(text.removeprefix("toys:"), **options)
+        return _call(toys.open_toy, text.removeprefix("toys:"), text, options)
     if text in PICTURES:
         from simulacra.domains import images
 
-        return images.open_canonical(text, **options)
+        return _call(images.open_canonical, text, text, options)
     if text == "electrons":
         from simulacra.domains import calorimeter
 
-        return calorimeter.open_bundled(text, **options)
-    return _open_path(Path(text).expanduser(), **options)
+        return _call(calorimeter.open_bundled, text, text, options)
+    path = Path(text).expanduser()
+    return _call(_opener(path), path, text, options)
 
 
 def names() -> list[str]:
@@ -51,23 +54,33 @@ def names() -> list[str]:
     return sorted([*NAMED, *(f"toys:{name}" for name in toys.TOYS)])
 
 
-def _open_path(path: Path, **options: Any) -> Dataset:
+def _call(opener: Callable[..., Dataset], subject: str | Path, name: str, options: Mapping[str, Any]) -> Dataset:
+    known = list(inspect.signature(opener).parameters)[1:]
+    for option in options:
+        if option not in known:
+            hint = nearest(option, known) if known else "leave it out"
+            raise UserError(f"expected an option of {name}, came {option!r}; {hint}")
+    return opener(subject, **options)
+
+
+def _opener(path: Path) -> Callable[..., Dataset]:
+    """What opens a path, told by its suffix."""
     if not path.exists():
         raise UserError(f"expected a data set's name or a path, came {str(path)!r}; {nearest(str(path), names())}")
     if path.suffix in (".h5", ".hdf5"):
         from simulacra.domains import calorimeter
 
-        return calorimeter.open_showers(path, **options)
+        return calorimeter.open_showers
     if path.suffix == ".npz":
         from simulacra.domains import arrays
 
-        return arrays.open_npz(path, **options)
+        return arrays.open_npz
     from simulacra.domains import images
 
     if path.is_dir():
-        return images.open_folder(path, **options)
+        return images.open_folder
     if path.name.removesuffix(".gz").endswith(("ubyte", ".idx")):
-        return images.open_idx(path, **options)
+        return images.open_idx
     raise UserError(
         f"expected a path that ends in .h5, .hdf5, .npz or -ubyte, or a folder of PNGs, came {path.name!r}; convert it"
     )

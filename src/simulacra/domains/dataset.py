@@ -19,7 +19,7 @@ from simulacra.random import seed_of
 PARTS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class ArrayDataset:
     """Events held in memory, in physical units.
 

@@ -43,7 +43,7 @@ def separation(reference: Any, generated: Any, count: int = 20) -> Measurement:
 
     Example:
         >>> print(separation(np.arange(100.0), np.arange(200.0, 300.0)))
-        1.000 ± 0.000 (floor 0.000 ± 0.031)
+        1.00 ± 0.00 (floor 0.00 ± 0.03)
 
     Diefenbacher et al., CaloFlow and the CaloChallenge (2021, arXiv:2106.05285); Tosic (2000) for the discrimination.
     """
@@ -60,8 +60,8 @@ def separation(reference: Any, generated: Any, count: int = 20) -> Measurement:
     v1 = _slope(p, q) / n + _slope(q, p) / m
     v0 = (len(p) - 1) / 8 * (1 / n + 1 / m) ** 2
     variance = max(v1 - 2 * v0, 0) + v0
-    if not np.any(p * q):  # disjoint: the value is its upper limit, whatever the draw
-        variance = 0.0
+    if not np.any(p * q):  # disjoint: the upper limit, whatever the draw, and nothing to correct
+        value, variance = 1.0, 0.0
     return Measurement(value, float(np.sqrt(variance)), 0.0, float(np.sqrt(v0)), min(n, m))
 
 

@@ -127,11 +127,16 @@ def evaluate(
         {} if second is None else {"train": len(second)}
     )
     ranges = {
-        name: (float(reference.given[name].min()), float(reference.given[name].max()), spec.given[name].unit)
+        name: _range(reference.given[name].min().item(), reference.given[name].max().item(), spec.given[name].unit)
         for name in told
         if spec.given[name].kind == "real"
     }
     return Evaluation(out, rows, ranges, seed, fast)
+
+
+def _range(low: float, high: float, unit: str) -> tuple[float, float, str]:
+    """In GeV where that reads better than MeV."""
+    return (low / 1000, high / 1000, "GeV") if unit == "MeV" and high > 1000 else (low, high, unit)
 
 
 def _check(reference: Batch, generated: Batch, spec: DataSpec, train: Batch | None) -> None:

@@ -114,7 +114,7 @@ def memorisation(
 
 
 def _count(value: int, floor: int, n: int) -> Measurement:
-    return Measurement(value, math.sqrt(value), floor, math.sqrt(floor), n)
+    return Measurement(float(value), math.sqrt(value), float(floor), math.sqrt(floor), n)
 
 
 def _ratio(mine: Array, theirs: Array, q: float, draws: int, seed: int) -> Measurement:

@@ -74,7 +74,7 @@ def verdict(evaluation: Evaluation, *, response: float = 0.005, resolution: floa
         found = {name: m for name, m in metrics.items() if name == prefix or name.startswith(prefix + "/")}
         if prefix in found:
             out += _claim(label, found, prefix, within)
-    out += _usable(metrics, response, resolution) + _observables(metrics) + _classifiers(metrics)
+    out += _usable(evaluation, response, resolution) + _observables(metrics) + _classifiers(metrics)
     out += _memory(metrics) + _mixture(metrics) + _pictures(metrics)
     return out
 
@@ -98,8 +98,8 @@ def _claim(label: str, found: Mapping[str, Measurement], prefix: str, within: fl
     failing = holm({name: probability(name, m) for name, m in found.items()})
     out, supported = [], abs(d) + SURE * s
     if prefix in failing:
-        word = "inside" if supported <= within else "against"
-        out.append(f"{label} differs by {_percent(d, s)} over all energies, {word} the {100 * within:g} % asked for.")
+        place = "inside" if supported <= within else "beyond" if abs(d) - SURE * s > within else "near"
+        out.append(f"{label} differs by {_percent(d, s)} over all energies, {place} the {100 * within:g} % asked for.")
     elif supported <= within:
         out.append(f"{label} agrees within {100 * supported:.2g} % (95 %): {_percent(d, s)}.")
     else:
@@ -145,21 +145,26 @@ def _sign(name: str, metrics: Mapping[str, Measurement]) -> bool:
     return metrics[name].value > _ideal(name)
 
 
-def _usable(metrics: Mapping[str, Measurement], response: float, resolution: float) -> list[str]:
+def _usable(evaluation: Evaluation, response: float, resolution: float) -> list[str]:
     """The longest run of energy bins in which neither response nor resolution surely misses what was asked."""
+    metrics, none = evaluation.metrics, (-math.inf, math.inf, "GeV")
+    seen = evaluation.ranges.get("energy", none)
+    seen = seen if seen[2] == "GeV" else none
     limits = {"response/bias": response, "resolution/ratio": resolution}
     bins = _bins(metrics, "response/bias")
     if not bins:
         return []
     names = {b: {p: f"{p}{b[3].removeprefix('response/bias')}" for p in limits} for b in bins}
     known = {name: metrics[name] for group in names.values() for name in group.values() if name in metrics}
-    sure = set(holm({name: probability(name, m) for name, m in known.items()}))
+    # How likely a difference no larger than the limit is to look at least like this.
+    beyond = {
+        name: float(norm.sf((abs(m.value - _ideal(name)) - limits[name.rsplit("/", 1)[0]]) / max(m.error, 1e-12)))
+        for name, m in known.items()
+    }
+    sure = set(holm(beyond))
     runs: list[list[tuple[float, float, str, str]]] = [[]]
     for entry in bins:
-        misses = any(
-            name in sure and abs(known[name].value - _ideal(name)) > limits[prefix]
-            for prefix, name in names[entry].items()
-        )
+        misses = bool(sure & set(names[entry].values()))
         if misses or (runs[-1] and runs[-1][-1][1] != entry[0]):
             runs.append([])
         if not misses:
@@ -173,7 +178,8 @@ def _usable(metrics: Mapping[str, Measurement], response: float, resolution: flo
         if any(names[b][p] in known for b in best)
     }
     said = " and ".join(f"the {p.split('/')[0]} within {100 * v:.2g} %" for p, v in worst.items())
-    return [f"Usable at {best[0][0]:g} to {best[-1][1]:g} {best[0][2]}: in each energy bin {said} (95 %)."]
+    low, high = max(best[0][0], seen[0]), min(best[-1][1], seen[1])
+    return [f"Usable at {low:.3g} to {high:.3g} {best[0][2]}: in each energy bin {said} (95 %)."]
 
 
 def _observables(metrics: Mapping[str, Measurement], most: int = 5) -> list[str]:

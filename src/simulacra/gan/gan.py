@@ -12,6 +12,7 @@ from simulacra.gan.latent import Latent
 from simulacra.gan.objectives import Objective
 from simulacra.gan.pushforward import Pushforward
 from simulacra.gan.terms import Term
+from simulacra.networks.heads import Critic
 from simulacra.training.averaging import averaged_copy
 from simulacra.training.game import Loss
 
@@ -45,7 +46,7 @@ class GAN(Pushforward):
     def __init__(
         self,
         generator: nn.Module,
-        critic: nn.Module,
+        critic: Critic,
         objective: Objective,
         latent: Latent | Mapping[str, Latent],
         critic_terms: Sequence[Term] = (),
@@ -65,7 +66,7 @@ class GAN(Pushforward):
 
     def duel(self, batch: Batch) -> Duel:
         """Fresh fakes beside the events of `batch`."""
-        return Duel(batch, self.noise(len(batch)), self.push, self.judge)
+        return Duel(batch, self.noise(len(batch)), self.push, self.critic)
 
     def critic_loss(self, batch: Batch) -> Loss:
         """The critic's objective and its terms; watches the mean scores of both sides."""

@@ -24,7 +24,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Minimax:
-    """`V = E log d(x) + E log(1 - d(g(z)))` with d = sigmoid(score): the critic maximises V, the generator minimises it.
+    """`V = E log d(x) + E log(1 - d(g(z)))`, d = sigmoid(score): the critic maximises V, the generator minimises it.
 
     At the optimal critic d = p/(p + q), V = -2 log 2 + 2 JS(p, q). The generator's gradient dies where d(g(z)) is
     near 0.

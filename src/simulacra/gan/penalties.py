@@ -8,18 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from simulacra.batch import Batch
 from simulacra.gan.duel import Duel
 
 
-def slopes(duel: Duel, x: Tensor) -> Tensor:
-    """`|| grad_x score(x, given) ||` over all numbers of an event, differentiable; x [B, *event] -> [B], in float32."""
-    with torch.autocast(x.device.type, enabled=False):
-        point = x.float()
-        if not point.requires_grad:
-            point = point.detach().requires_grad_()
-        scores = duel.judge(Batch(point, duel.real.given, duel.real.mask)).score
-        (gradient,) = torch.autograd.grad(scores.float().sum(), point, create_graph=True)
+def slopes(duel: Duel, view: Tensor) -> Tensor:
+    """`|| grad_v score(v, given) ||` over all numbers v that the critic looks at; view [B, *] -> [B], in float32."""
+    with torch.autocast(view.device.type, enabled=False):
+        point = view.float() if view.requires_grad else view.detach().float().requires_grad_()
+        score = duel.critic.verdict(point, duel.real.given).score
+        (gradient,) = torch.autograd.grad(score.float().sum(), point, create_graph=True)
         return torch.linalg.vector_norm(gradient.flatten(1), dim=1)
 
 
@@ -42,7 +39,7 @@ class GradientPenalty:
     name: str = "gradient_penalty"
 
     def __call__(self, duel: Duel) -> Tensor:
-        real, fake = duel.real.x, duel.fake.x
+        real, fake = duel.seen_real, duel.seen_fake
         share = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
         excess = slopes(duel, torch.lerp(fake, real, share)) - self.target
         return (relu(excess) if self.one_sided else excess).square()
@@ -61,4 +58,4 @@ class R1:
     name: str = "r1"
 
     def __call__(self, duel: Duel) -> Tensor:
-        return slopes(duel, duel.real.x).square()
+        return slopes(duel, duel.seen_real).square()

@@ -1,1 +1,91 @@
-"""Tensors in, tensors out."""
+"""Tensors in, tensors out: the one table where the layout of data meets an architecture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from simulacra.batch import DataSpec
+from simulacra.errors import UserError
+from simulacra.networks.conditioning import Conditions
+from simulacra.networks.dcgan import DCBody, DCGenerator
+from simulacra.networks.dense import DenseBody, DenseGenerator
+from simulacra.networks.heads import Critic, LinearHead, ProjectionHead, Verdict
+from simulacra.networks.mlp import MLP
+from simulacra.networks.shower import ShowerBody, ShowerGenerator, ShowerView
+from simulacra.networks.spectral import spectrally_normalised
+
+__all__ = [
+    "MLP",
+    "Conditions",
+    "Critic",
+    "LinearHead",
+    "ProjectionHead",
+    "Verdict",
+    "critic_for",
+    "generator_for",
+    "spectrally_normalised",
+]
+
+
+def generator_for(spec: DataSpec, latent: int, **options: Any) -> nn.Module:
+    """The generator for encoded data: (noise, given) -> x [B, *event].
+
+    | layout | network | options |
+    |---|---|---|
+    | `vector` | MLP | `hidden`, `activation` |
+    | `image` | DCGAN | `base`, `norm`, `strided`, `dense`, `activation`, `output` |
+    | `layers` | codes, then shares; wants the noises `z` and `cells` | `hidden` |
+
+    Raises:
+        UserError: there is no generator for this layout, or not for pictures of this size.
+
+    Example:
+        >>> import torch
+        >>> from simulacra.batch import Field
+        >>> generator_for(DataSpec("dots", "image", Field((1, 16, 16))), 8, base=4)({"z": torch.zeros(1, 8)}, {}).shape
+        torch.Size([1, 1, 16, 16])
+    """
+    if spec.layout == "vector":
+        return DenseGenerator(spec.x.shape, latent, spec.given, **options)
+    if spec.layout == "image":
+        return DCGenerator(spec.x.shape, latent, spec.given, **options)
+    if spec.layout == "layers":
+        return ShowerGenerator(spec, latent, **options)
+    raise _no_network(spec, "generator")
+
+
+def critic_for(spec: DataSpec, *, projection: bool = False, view: ShowerView | None = None, **options: Any) -> Critic:
+    """The critic for encoded data: (x, given) -> Verdict.
+
+    | layout | network | options |
+    |---|---|---|
+    | `vector` | MLP | `hidden`, `activation` |
+    | `image` | DCGAN | `base`, `norm`, `strided`, `dense`, `slope` |
+    | `layers` | MLP over logarithms and physics features | `hidden` |
+
+    Args:
+        spec: encoded.
+        projection: whether the head is told the conditions, instead of the body.
+        view: what a critic of `layers` looks at, such as one that knows their energies in MeV.
+
+    Raises:
+        UserError: there is no critic for this layout, or not for pictures of this size.
+    """
+    told = {} if projection else spec.given
+    if spec.layout == "vector":
+        body: Any = DenseBody(spec.x.shape, told, **options)
+    elif spec.layout == "image":
+        body = DCBody(spec.x.shape, told, **options)
+    elif spec.layout == "layers":
+        view = view or ShowerView(spec.parts)
+        body = ShowerBody(view.size, told, **options)
+    else:
+        raise _no_network(spec, "critic")
+    head = ProjectionHead(body.features, spec.given) if projection else LinearHead(body.features)
+    return Critic(body, head, view=view)
+
+
+def _no_network(spec: DataSpec, what: str) -> UserError:
+    return UserError(f"expected the layout vector, image or layers for a {what}, {spec.name} has {spec.layout!r}")

@@ -46,7 +46,9 @@ def stages_of(shape: tuple[int, ...]) -> int:
 class DCGenerator(nn.Module):
     """z and the conditions become 4 x 4 maps, which are doubled until they are the picture.
 
-    Shapes: ({"z": [B, latent]}, given) -> [B, channels, size, size]. Widths fall from `base * 2^(stages - 1)` to `base`.
+    Shapes: ({"z": [B, latent]}, given) -> [B, channels, size, size].
+
+    Widths fall from `base * 2^(stages - 1)` to `base`.
 
     Args:
         shape: of a picture: channels, height, width.
@@ -84,7 +86,13 @@ class DCGenerator(nn.Module):
         hidden: list[nn.Module] = [nn.Linear(inputs, dense), activation()] if dense else []
         width = base * 2 ** (stages - 1)
         first = nn.ConvTranspose2d(dense or inputs, width, 4, bias=bias)
-        layers: list[nn.Module] = [*hidden, nn.Unflatten(1, (dense or inputs, 1, 1)), first, normed(width), activation()]
+        layers: list[nn.Module] = [
+            *hidden,
+            nn.Unflatten(1, (dense or inputs, 1, 1)),
+            first,
+            normed(width),
+            activation(),
+        ]
         for _ in range(stages - 1):
             layers += [_double(width, width // 2, strided, bias), normed(width // 2), activation()]
             width //= 2

@@ -71,16 +71,32 @@ class Critic(nn.Module):
     """A body that looks at events and a head that scores them: (x, given) -> Verdict.
 
     Args:
-        body: (x [B, *event], given) -> features [B, F].
+        body: (view [B, *], given) -> features [B, F].
         head: (features, given) -> score [B].
         readers: features -> guess, by physical name (an auxiliary classifier, a latent code).
+        view: (x [B, *event], given) -> what the body looks at; x itself where `None`. Penalties on the slope are about
+            the view.
     """
 
-    def __init__(self, body: nn.Module, head: nn.Module, readers: Mapping[str, nn.Module] | None = None) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        head: nn.Module,
+        readers: Mapping[str, nn.Module] | None = None,
+        view: nn.Module | None = None,
+    ) -> None:
         super().__init__()
-        self.body, self.head, self.readers = body, head, nn.ModuleDict(readers or {})
+        self.body, self.head, self.readers, self.view = body, head, nn.ModuleDict(readers or {}), view
 
-    def forward(self, x: Tensor, given: Given = {}) -> Verdict:
-        features = self.body(x, given)
+    def look(self, x: Tensor, given: Given = {}) -> Tensor:
+        """What the body looks at, [B, *]."""
+        return x if self.view is None else self.view(x, given)
+
+    def verdict(self, view: Tensor, given: Given = {}) -> Verdict:
+        """What is made of a view."""
+        features = self.body(view, given)
         guess = {name: reader(features) for name, reader in self.readers.items()}
         return Verdict(self.head(features, given), features, guess)
+
+    def forward(self, x: Tensor, given: Given = {}) -> Verdict:
+        return self.verdict(self.look(x, given), given)

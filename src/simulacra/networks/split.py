@@ -1,4 +1,4 @@
-"""One small network that says how any box shares its energy between two halves."""
+"""One small network that says how any box shares its energy between its two halves."""
 
 from __future__ import annotations
 
@@ -6,74 +6,103 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+KINDS = 3
+"""Both halves get something, only the near one, only the far one."""
+
 
 class SplitNetwork(nn.Module):
-    def __init__(self, static: Tensor, context: tuple[int, int], dynamic: int, hidden: int = 96, depth: int = 2, learned: int = 8, mixture: int = 4):
+    """P(both | near only | far only) and a mixture of logistics for logit(near share), for any split of a tree.
+
+    Where a split sits, what the event is told, and the energies around the box enter through one linear map each:
+
+        h = silu(W_p place_s + W_t told_b + W_l local),   h <- h + silu(W norm(h)) `depth` times,   out = W_o h
+
+    The first two maps do not depend on the pair (split, event), so `places` and `tell` compute them once for all;
+    the numbers that describe a place are the fixed ones and a few that are learnt.
+
+    Args:
+        static: [S, F] where each split sits.
+        told: numbers that an event is told.
+        local: numbers that a box sees around itself.
+        hidden: width.
+        depth: residual blocks.
+        mixture: logistics in the mixture.
+        learned: numbers learnt for each split.
+
+    Example:
+        >>> network = SplitNetwork(torch.zeros(7, 4), told=2, local=9)
+        >>> split, event = torch.tensor([0, 6]), torch.tensor([0, 0])
+        >>> network(network.places()[split] + network.tell(torch.zeros(1, 2))[event], torch.zeros(2, 9)).shape
+        torch.Size([15, 2])
+    """
+
+    static: Tensor
+
+    def __init__(
+        self,
+        static: Tensor,
+        told: int,
+        local: int,
+        hidden: int = 96,
+        depth: int = 2,
+        mixture: int = 4,
+        learned: int = 8,
+    ) -> None:
         super().__init__()
         self.mixture = mixture
         self.register_buffer("static", static, persistent=False)
-        self.embed = nn.Parameter(torch.randn(len(static), learned) * 0.1)
+        self.learned = nn.Parameter(0.1 * torch.randn(len(static), learned))
         self.place = nn.Linear(static.shape[1] + learned, hidden)
-        self.told = nn.Linear(context[0] + context[1], hidden, bias=False)
-        self.split_at = context[0]
-        self.local = nn.Linear(dynamic, hidden, bias=False)
-        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.SiLU()) for _ in range(depth))
-        self.head = nn.Linear(hidden, 3 + 3 * mixture)
-        nn.init.zeros_(self.head.weight)
+        self.told = nn.Linear(told, hidden, bias=False)
+        self.local = nn.Linear(local, hidden, bias=False)
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(depth))
+        self.blocks = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
+        self.exit = nn.Linear(hidden, KINDS + 3 * mixture)
+        nn.init.normal_(self.exit.weight, std=1e-3)
+        nn.init.zeros_(self.exit.bias)
         with torch.no_grad():
-            self.head.bias.zero_()
-            self.head.bias[3 + mixture : 3 + 2 * mixture] = torch.linspace(-2, 2, mixture)
+            self.exit.bias[KINDS + mixture : KINDS + 2 * mixture] = torch.linspace(-2, 2, mixture)
 
-    def forward(self, split, ctx, dyn):
-        place = self.place(torch.cat([self.static, self.embed], 1))
-        h = functional.silu(place[split] + self.told(ctx) + self.local(dyn))
-        for block in self.blocks:
-            h = h + block(h)
-        return self.head(h)
+    def places(self) -> Tensor:
+        """What each split adds to the first layer: [S, hidden]."""
+        return self.place(torch.cat([self.static, self.learned], 1))
 
-    def cache(self):
-        return self.place(torch.cat([self.static, self.embed], 1))
+    def tell(self, told: Tensor) -> Tensor:
+        """What each event adds to the first layer: [B, told] -> [B, hidden]."""
+        return self.told(told)
 
-    def context(self, c, part):
-        w = self.told.weight
-        w = w[:, : self.split_at] if part == 0 else w[:, self.split_at :]
-        return c @ w.T
+    def forward(self, before: Tensor, local: Tensor) -> Tensor:
+        """before [N, hidden] and local [N, local] -> numbers of N shares, [3 + 3 mixture, N]: rows lie together."""
+        free = not torch.is_grad_enabled()
+        h = functional.silu(torch.addmm(before, local, self.local.weight.T), inplace=free)
+        for norm, block in zip(self.norms, self.blocks, strict=True):
+            h = h + functional.silu(block(norm(h)), inplace=free)
+        return torch.addmm(self.exit.bias[:, None], self.exit.weight, h.T)
 
-    def fast(self, cache, split, c, b, dyn):
-        h = torch.addmm(cache.index_select(0, split), dyn, self.local.weight.T)
-        h += c.index_select(0, b)
-        h = functional.silu(h, inplace=True)
-        for norm, linear, _ in self.blocks:
-            h += functional.silu(linear(norm(h)), inplace=True)
-        return self.head(h)
-
-    def log_prob(self, out, near, far):
-        """in logit of near share."""
-        kind, w, mu, scale = out.split([3, self.mixture, self.mixture, self.mixture], 1)
+    def log_prob(self, out: Tensor, near: Tensor, far: Tensor) -> Tensor:
+        """log of P(kind), and where both get something of the density of ln(near / far): [N]."""
+        kind, weight, mean, scale = self._parts(out)
         both = (near > 0) & (far > 0)
         which = torch.where(both, 0, torch.where(near > 0, 1, 2))
-        lp = kind.log_softmax(1).gather(1, which[:, None])[:, 0]
+        chosen = kind.log_softmax(0).gather(0, which[None])[0]
         z = torch.where(both, near, 1.0).log() - torch.where(both, far, 1.0).log()
-        scale = scale.clamp(-6, 3)
-        t = (z[:, None] - mu) * torch.exp(-scale)
-        comp = w.log_softmax(1) - t - 2 * functional.softplus(-t) - scale
-        return lp + torch.where(both, comp.logsumexp(1), 0.0)
+        u = (z - mean) * torch.exp(-scale)
+        logistic = weight.log_softmax(0) - u - 2 * functional.softplus(-u) - scale
+        return chosen + torch.where(both, logistic.logsumexp(0), 0.0)
 
-    def draw(self, out, energy):
-        k = self.mixture
-        n = len(out)
-        u = torch.rand(3, n)
-        p = out[:, :3].softmax(1)
-        u0 = u[0]
-        pick = out[:, 3 : 3 + k].softmax(1).cumsum(1)
-        which = (u[1][:, None] > pick[:, :-1]).sum(1, keepdim=True)
-        mu = out[:, 3 + k : 3 + 2 * k].gather(1, which)[:, 0]
-        sc = out[:, 3 + 2 * k :].gather(1, which)[:, 0].clamp(-6, 3).exp()
-        z = mu + sc * torch.logit(u[2], eps=1e-7)
-        near = energy * torch.sigmoid(z)
-        far = energy * torch.sigmoid(-z)
-        only_near = (u0 >= p[:, 0]) & (u0 < p[:, 0] + p[:, 1])
-        only_far = u0 >= p[:, 0] + p[:, 1]
-        near = torch.where(only_near, energy, near).masked_fill_(only_far, 0)
-        far = torch.where(only_far, energy, far).masked_fill_(only_near, 0)
+    def draw(self, out: Tensor, energy: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies of the near and of the far half of boxes with `energy` [N]."""
+        kind, weight, mean, scale = self._parts(out)
+        u = torch.rand(3, len(energy), dtype=out.dtype, device=out.device)
+        both, only = kind.softmax(0).cumsum(0)[:2]
+        edges = weight.softmax(0).cumsum(0)[:-1]
+        which = (u[1] > edges).sum(0, keepdim=True)
+        z = torch.logit(u[2], eps=1e-7).mul_(scale.gather(0, which)[0].exp_()).add_(mean.gather(0, which)[0])
+        near_only, far_only = (u[0] >= both) & (u[0] < only), u[0] >= only
+        near = torch.where(near_only, energy, energy * torch.sigmoid(z)).masked_fill_(far_only, 0.0)
+        far = torch.where(far_only, energy, energy * torch.sigmoid(-z)).masked_fill_(near_only, 0.0)
         return near, far
+
+    def _parts(self, out: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        kind, weight, mean, scale = out.split([KINDS, self.mixture, self.mixture, self.mixture])
+        return kind, weight, mean, scale.clamp(-6, 3)

@@ -39,9 +39,8 @@ class EMA:
 
     @torch.no_grad()
     def _blend(self, decay: float, iterations: int = 1) -> None:
-        mine, theirs = list(self.average.parameters()), [p.detach() for p in self.live.parameters()]
-        if mine:
-            torch._foreach_lerp_(mine, theirs, 1 - decay)
+        for own, other in zip(self.average.parameters(), self.live.parameters(), strict=True):
+            own.lerp_(other, 1 - decay)
         vectors = {id(vector) for norm, _ in self._norms for vector in (norm._u, norm._v)}
         for own, other in zip(self.average.buffers(), self.live.buffers(), strict=True):
             if id(own) not in vectors:
@@ -71,7 +70,8 @@ def _spectral_norms(root: nn.Module) -> Iterator[tuple[_SpectralNorm, Any]]:
     """Each spectral norm of a matrix or a kernel, with the parametrised tensor whose `original` it divides."""
     for module in root.modules():
         parametrised = getattr(module, "parametrizations", None)
-        for tensor in parametrised.values() if isinstance(parametrised, nn.ModuleDict) else ():
+        lists: list[Any] = list(parametrised.values()) if isinstance(parametrised, nn.ModuleDict) else []
+        for tensor in lists:
             for norm in tensor:
                 if isinstance(norm, _SpectralNorm) and hasattr(norm, "_u"):
                     yield norm, tensor

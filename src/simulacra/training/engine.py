@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -42,7 +43,9 @@ class Engine:
             UserError: the device or the precision is not to be had here.
         """
         if precision not in PRECISIONS:
-            raise UserError(f"expected --precision float32 or bf16, came {precision!r}; {nearest(precision, PRECISIONS)}")
+            raise UserError(
+                f"expected --precision float32 or bf16, came {precision!r}; {nearest(precision, PRECISIONS)}"
+            )
         world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -55,10 +58,42 @@ class Engine:
         if place.type == "cuda" and world > 1:
             place = torch.device("cuda", local)
             torch.cuda.set_device(place)
+        engine = Engine(place, precision, int(os.environ.get("RANK", "0")), world)
         if world > 1 and not dist.is_initialized():
-            backend = "nccl" if place.type == "cuda" else "gloo"
-            dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
-        return Engine(place, precision, int(os.environ.get("RANK", "0")), world)
+            with engine.together():
+                backend = "nccl" if place.type == "cuda" else "gloo"
+                dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
+        return engine
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Turns the failure of a collective call into one line that names the processes that did not answer.
+
+        Raises:
+            SimulacraError: another process is dead or stuck.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if isinstance(error, SimulacraError):
+                raise
+            first = str(error).splitlines()[0]
+            raise SimulacraError(
+                f"process {self.rank} of {self.world} lost {self._silent()}: {first}; go on with --resume"
+            ) from None
+
+    def _silent(self, patience_s: float = 3.0) -> str:
+        """Who does not report that it, too, lost the others. Rank 0 keeps the list, and is missed when it is gone."""
+        try:
+            store = dist.distributed_c10d._get_default_store()
+            store.set(f"simulacra/lost/{self.rank}", "1")
+            end, silent = time.monotonic() + patience_s, [0]
+            while silent and time.monotonic() < end:
+                time.sleep(0.1)
+                silent = [r for r in range(self.world) if not store.check([f"simulacra/lost/{r}"])]
+        except (RuntimeError, ValueError):
+            silent = [0]
+        return "process " + ", ".join(map(str, silent)) if silent else "the others"
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The precision of network forwards."""
@@ -69,10 +104,8 @@ class Engine:
     def reduce(self, values: Tensor) -> Tensor:
         """The sum of `values` over processes, in place."""
         if self.world > 1:
-            try:
+            with self.together():
                 dist.all_reduce(values)
-            except RuntimeError as error:
-                raise SimulacraError(f"process {self.rank} of {self.world} lost the others: {error}") from None
         return values
 
     def sums(self, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -107,17 +140,25 @@ class Engine:
 
     def agree(self, module: nn.Module) -> None:
         """Gives every process rank 0's parameters and buffers."""
-        if self.world > 1:
+        if self.world == 1:
+            return
+        with self.together(), torch.no_grad():
             for value in [*module.parameters(), *module.buffers()]:
-                dist.broadcast(value.detach(), 0)
+                flat = value.detach().contiguous()  # channels-last tensors are sent in plain order
+                if flat.dtype is torch.bool:
+                    flat = flat.to(torch.uint8)
+                dist.broadcast(flat, 0)
+                value.copy_(flat)
 
     def barrier(self) -> None:
         if self.world > 1:
-            dist.barrier()
+            with self.together():
+                dist.barrier()
 
     def share(self, text: str) -> str:
         """Rank 0's text, on every process."""
         box = [text]
         if self.world > 1:
-            dist.broadcast_object_list(box, 0)
+            with self.together():
+                dist.broadcast_object_list(box, 0)
         return box[0]

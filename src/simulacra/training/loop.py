@@ -51,13 +51,14 @@ def train(
         raise UserError("expected gradients, came torch.inference_mode; call train outside of it")
     engine = engine or Engine()
     watch = watch or Watch()
+    experiment.alarm = watch.check
     of = {player.name: _stream_of(player, streams) for player in experiment.players}
     experiment.restore_modes()
     if experiment.clock.round == 0:
         reseed(seed, "begin")
-        data = streams.get("data")
-        if data is not None and hasattr(data, "physical"):
-            experiment.codec.fit(data.physical())
+        physical = getattr(streams.get("data"), "physical", None)
+        if physical is not None:
+            experiment.codec.fit(physical())
         if experiment.begin is not None:
             size = batch_size_at(experiment.batch_size, experiment.clock)
             with torch.no_grad():
@@ -75,11 +76,14 @@ def train(
             if not player.when(clock):
                 continue
             repeats = player.repeats(clock) if callable(player.repeats) else player.repeats
+            seat = _Seat(player, experiment.learners)
             for _ in range(repeats):
                 batch = of[player.name].next(batch_size_at(experiment.batch_size, clock)).to(engine.device)
-                turn = _solve if isinstance(player, Solver) else _step
                 with torch.enable_grad():
-                    seen = turn(player, batch, experiment, engine, watch)  # type: ignore[arg-type]
+                    if isinstance(player, Solver):
+                        seen = _solve(player, seat, batch, clock, engine, watch)
+                    else:
+                        seen = _step(player, seat, batch, clock, engine, watch)
                 losses.update({f"{player.name}/{part}": value for part, value in seen.items()})
         experiment.clock = clock._replace(round=clock.round + 1)
         for hook in experiment.hooks:
@@ -110,36 +114,62 @@ def _pieces(batch: Batch, count: int) -> list[Batch]:
 
 
 def _weight(batch: Batch) -> Tensor:
-    """The sum of event weights, on the batch's device."""
-    return batch.x.new_tensor(float(len(batch))) if batch.weight is None else batch.weight.sum()
+    """The sum of event weights, on the batch's device, as a real number."""
+    if batch.weight is not None:
+        return batch.weight.sum()
+    kind = torch.promote_types(batch.x.dtype, torch.float32)
+    return torch.tensor(float(len(batch)), dtype=kind, device=batch.x.device)
 
 
-class _Kept:
-    """Buffers of modules that are not the player's, as they were before its turn."""
+class _Seat:
+    """What a player may move, and the buffers that it may not: looked up once in a round, kept in every turn."""
 
-    def __init__(self, root: nn.Module, own: nn.Module) -> None:
-        mine = {id(b) for b in own.buffers()}
-        self.kept = [
-            (module, name, value, value.clone())
+    def __init__(self, player: Player | Solver, root: nn.Module) -> None:
+        self.parameters = [p for p in player.trains.parameters() if p.requires_grad]
+        modules = {id(module) for module in player.trains.modules()}
+        mine = {id(value) for value in player.trains.buffers()}
+        self.foreign = [
+            (module._buffers, name, value)
             for module in root.modules()
-            if module.training
+            if id(module) not in modules
             for name, value in module._buffers.items()
-            if value is not None and id(value) not in mine
+            if id(value) not in mine
         ]
+        values = [value for *_, value in self.foreign if value is not None]
+        self.same: list[tuple[list[Tensor], list[Tensor]]] = []
+        for kind in dict.fromkeys((value.dtype, value.device) for value in values):
+            group = [value for value in values if (value.dtype, value.device) == kind]
+            self.same.append((group, [torch.empty_like(value) for value in group]))
+        if isinstance(player, Player):
+            known = {id(p) for group in player.optimizer.param_groups for p in group["params"]}
+            lost = [n for n, p in player.trains.named_parameters() if p.requires_grad and id(p) not in known]
+            if lost or not self.parameters:
+                came = f"{lost[0]} outside of it" if lost else "none that needs a gradient"
+                raise UserError(
+                    f"player {player.name!r} expected an optimizer over the parameters that it trains, came {came}; "
+                    "build the optimizer from trains.parameters()"
+                )
 
+    @torch.no_grad()
+    def note(self) -> None:
+        """Remembers the foreign buffers. Versions would not do: batch norm moves its statistics without one."""
+        for live, kept in self.same:
+            torch._foreach_copy_(kept, live)  # pyright: ignore[reportPrivateImportUsage]
+
+    @torch.no_grad()
     def put_back(self) -> None:
-        with torch.no_grad():
-            for module, name, value, before in self.kept:
-                value.copy_(before)
-                module._buffers[name] = value
+        """Gives foreign buffers the values they had, also where a forward replaced the tensor."""
+        for live, kept in self.same:
+            torch._foreach_copy_(live, kept)  # pyright: ignore[reportPrivateImportUsage]
+        for buffers, name, value in self.foreign:
+            buffers[name] = value
 
 
-def _step(player: Player, batch: Batch, experiment: Experiment, engine: Engine, watch: Watch) -> dict[str, Tensor]:
+def _step(player: Player, seat: _Seat, batch: Batch, clock: Clock, engine: Engine, watch: Watch) -> dict[str, Tensor]:
     """One turn of a player: exactly its parameters move."""
-    optimizer = player.optimizer
+    optimizer, parameters = player.optimizer, seat.parameters
     optimizer.zero_grad(set_to_none=True)
-    parameters = [p for p in player.trains.parameters() if p.requires_grad]
-    kept = _Kept(experiment.learners, player.trains)
+    seat.note()
     total, seen, names = _weight(batch), {}, []
     for piece in _pieces(batch, player.accumulate):
         share = _weight(piece) / total
@@ -147,10 +177,12 @@ def _step(player: Player, batch: Batch, experiment: Experiment, engine: Engine, 
             loss = player.loss(piece)
         names = list(loss.parts)
         objective = torch.stack([v.float() if v.dtype is torch.bfloat16 else v for v in loss.parts.values()]).sum()
+        if not objective.requires_grad:
+            raise ValueError(f"the loss of player {player.name!r} reaches none of its parameters; check what it trains")
         (objective if player.accumulate == 1 else objective * share).backward(inputs=parameters)
         for name, value in {**loss.parts, **loss.watch}.items():
             seen[name] = seen.get(name, 0) + value.detach() * share
-    kept.put_back()
+    seat.put_back()
     engine.average_gradients(parameters, total)
     if engine.world > 1:
         both = torch.stack([total, *[v.to(total) * total for v in seen.values()]])
@@ -158,10 +190,10 @@ def _step(player: Player, batch: Batch, experiment: Experiment, engine: Engine, 
         seen = dict(zip(seen, both[1:] / both[0], strict=True))
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients) if gradients else total.new_zeros(())
-    watch.see(player.name, experiment.clock.round, {n: seen[n] for n in names}, norm)
+    watch.see(player.name, clock.round, {n: seen[n] for n in names}, norm)
     if player.clip is not None and gradients:
         torch.nn.utils.clip_grads_with_norm_(parameters, player.clip, norm)
-    factor = player.schedule(experiment.clock.progress)
+    factor = player.schedule(clock.progress)
     rates = [group["lr"] for group in optimizer.param_groups]
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate * factor
@@ -175,15 +207,15 @@ def _step(player: Player, batch: Batch, experiment: Experiment, engine: Engine, 
     return seen
 
 
-def _solve(solver: Solver, batch: Batch, experiment: Experiment, engine: Engine, watch: Watch) -> dict[str, Tensor]:
+def _solve(solver: Solver, seat: _Seat, batch: Batch, clock: Clock, engine: Engine, watch: Watch) -> dict[str, Tensor]:
     """One turn of a solver: sums over pieces and processes, then one solution."""
-    kept = _Kept(experiment.learners, solver.trains)
+    seat.note()
     with torch.no_grad():
         sums: dict[str, Tensor] = {}
         for piece in _pieces(batch, solver.accumulate):
             for name, value in solver.collect(piece).items():
                 sums[name] = sums[name] + value if name in sums else value
         loss = solver.solve(engine.sums(sums))
-    kept.put_back()
-    watch.see(solver.name, experiment.clock.round, loss.parts, batch.x.new_zeros(()))
+    seat.put_back()
+    watch.see(solver.name, clock.round, loss.parts, batch.x.new_zeros(()))
     return {name: value.detach() for name, value in {**loss.parts, **loss.watch}.items()}

@@ -248,6 +248,9 @@ def restore(folder: Path, name: str, experiment: Experiment, streams: Mapping[st
         raise UserError(
             f"expected {state['world']} processes as in the checkpoint, came {engine.world}; launch the same number"
         )
+    have = [len(experiment.hooks), len(experiment.optimizers()), len(_every(experiment, streams))]
+    if have != [len(state[kind]) for kind in ("hooks", "optimizers", "streams")]:
+        raise UserError(f"expected the game of the checkpoint in {place}, came another; resume with the same recipe")
     for hook, saved in zip(experiment.hooks, state["hooks"], strict=True):
         hook.load_state_dict(saved)
     load_weights(place, experiment)

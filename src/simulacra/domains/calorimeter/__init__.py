@@ -8,7 +8,8 @@ from pathlib import Path
 from simulacra.batch import Batch, DataSpec
 from simulacra.domains.calorimeter.codec import ShowerCodec
 from simulacra.domains.calorimeter.format import ShowerFile, load, save, spec_of
-from simulacra.domains.calorimeter.geometry import DETECTORS, LAR3, WSI45, Geometry, Layer, detector
+from simulacra.domains.calorimeter.geometry import DETECTORS, LAR3, WSI45, Geometry, detector
+from simulacra.domains.calorimeter.layer import Layer
 from simulacra.domains.calorimeter.observables import observables
 from simulacra.domains.calorimeter.xml import read_xml
 from simulacra.domains.dataset import ArrayDataset
@@ -47,8 +48,8 @@ def open_bundled(name: str = "electrons") -> ArrayDataset | ShowerFile:
     """Showers that come with the package.
 
     `electrons`: electrons of 1 to 50 GeV in the calorimeter `lar3`, simulated with Geant4. Physics tables converted
-    from NIST data and not compared with a full Geant4 installation; no fluorescence, no hadronic physics, no noise; deposits
-    below 1e-3 MeV are left out.
+    from NIST data and not compared with a full Geant4 installation; no fluorescence, no hadronic physics, no noise;
+    deposits below 1e-3 MeV are left out.
 
     >>> open_bundled("electrons").spec.x.shape
     (504,)

@@ -119,7 +119,7 @@ def overlaps(geometry: Geometry, offsets: Sequence[int]) -> tuple[Tensor, Tensor
             w = both[t, s]
         else:
             x, y = np.asarray(geometry.x), np.asarray(geometry.y)
-            here, there = slice(offsets[number], offsets[number + 1]), slice(offsets[number - 1], offsets[number])
+            here, there = geometry.slices()[number], geometry.slices()[number - 1]
             t = np.hypot(x[here][:, None] - x[there], y[here][:, None] - y[there]).argmin(0)
             s, w = np.arange(len(t)), np.ones(len(t))
         target.append(t + offsets[number])

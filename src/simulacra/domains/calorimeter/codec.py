@@ -28,7 +28,8 @@ class ShowerCodec(nn.Module):
     each standardised by its mean and spread in the data it was fitted on. a_l = 1 for layers that are often empty, so
     that the code of a deposit at threshold is the same at all E. An empty layer is a band of uniform noise below the
     code of a deposit at threshold; a layer behind which lies nothing (R_l = E_l), a band above; where R_l = 0 the code
-    is idle noise. Decoding these is exact: what lies beyond threshold becomes zero.
+    is idle noise. Decoding these is exact: what lies beyond threshold becomes zero. (In float32 the total comes back to
+    1e-7 of E f, so a shower that leaves next to nothing loses digits.)
 
     Showers are folded by the geometry's mirrors: each is turned so that the energy beside the axis, weighed by one over
     the cell's width, is larger on the positive side; decoding turns each shower at random, which loses nothing.
@@ -217,7 +218,7 @@ class ShowerCodec(nn.Module):
         edge = (t / (safe - t)).log()
         ratio = layers.clamp(min=t).log() - rest.clamp(min=t).log()
         # a hair beyond the edge, so that rounding cannot bring an empty layer back
-        beyond = 1e-3 + BAND * noise
+        beyond = 0.02 + BAND * noise
         ratio = torch.where(layers < t, edge - beyond, torch.where(rest < t, beyond - edge, ratio))
         return ratio, (safe / t).log(), live
 

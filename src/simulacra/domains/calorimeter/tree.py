@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -16,99 +17,67 @@ if TYPE_CHECKING:
     from simulacra.domains.calorimeter.geometry import Geometry, Layer
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """Splits that are made at the same time: those of one layer at one level.
-
-    Attributes:
-        layer: its number.
-        splits: [S] numbers of the splits.
-        frontier: [F] boxes into which the layer is cut before this step; they cover it once.
-    """
+class Step(NamedTuple):
+    """Splits `first` to `last` of one layer at one level: they are made at the same time."""
 
     layer: int
-    splits: Tensor
-    frontier: Tensor
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, eq=False)
 class BoxTree:
-    """Binary trees over the cells of every layer.
+    """Binary trees over the cells of every layer: pure data.
 
-    Boxes are numbered: 0..V-1 the cells, V..K-1 the boxes that are split (split s is box V + s; deepest first), K a box
-    that is always empty. Each split has a near and a far child; near is closer to the axis of the detector, and the
-    positive side where the axis goes through the cut.
+    Boxes are numbered: 0..V-1 the cells, V..K-1 the boxes that are split (split s is box V + s; deepest first, then by
+    layer), K a box that is always empty. Each split has a near and a far child; near is closer to the axis of the
+    detector, and the positive side where the axis goes through the cut.
 
     A coordinate that earlier layers do not yet tell is split while the box is whole, since halves drawn independently
-    could not share it: an axis of up to three cells goes first and wholly; otherwise the axis on which the layer
-    is finest relative to what was known; then the axes alternate. Polar layers begin with the radius.
+    could not share it: an axis of up to three cells goes first and wholly; otherwise the axis on which the layer is
+    finest relative to what was known; then the axes alternate. Polar layers begin with the radius.
 
     Attributes:
-        cells: V; `layers`: how many; `boxes`: K.
-        layer, level, axis, near, far: [S] of each split; axis 0 cuts rows, 1 columns.
+        cells: V.
+        layers: L.
+        layer, axis, near, far: [S] of each split; axis 0 cuts rows, 1 columns.
         roots: [L] the box of each whole layer.
-        neighbours: [S, 4] boxes at the same level: before the near child, behind the far child, and both sides across.
+        neighbours: [S, 4] boxes at the same level: beyond the near child, beyond the far child, and both sides across.
         static: [S, F] where a split sits and what it looks like.
-        moments: [K + 1, 4] mean of x, y, x^2, y^2 over the cells of a box, mm and mm^2.
-        steps: in the order of sampling.
         previous: (target cell, source cell, share) of the layer before, by overlapping area.
+        levels: splits `first` to `last` of each level, deepest first: children come before parents.
+        steps: in the order of sampling.
 
     Example:
         >>> from simulacra.domains.calorimeter.geometry import LAR3
         >>> tree = BoxTree.of(LAR3)
-        >>> tree.cells, tree.splits
-        (504, 501)
-        >>> energies = tree.sums(torch.ones(504, 1))
-        >>> energies[tree.roots, 0]
-        tensor([288., 144.,  72.])
+        >>> tree.cells, len(tree.layer), tree.steps[0]
+        (504, 501, Step(layer=0, first=498, last=499))
     """
 
     cells: int
     layers: int
     layer: Tensor
-    level: Tensor
     axis: Tensor
     near: Tensor
     far: Tensor
     roots: Tensor
     neighbours: Tensor
     static: Tensor
-    moments: Tensor
-    steps: tuple[Step, ...]
     previous: tuple[Tensor, Tensor, Tensor]
-    _ranges: tuple[tuple[int, int], ...] = field(repr=False)
-
-    @property
-    def splits(self) -> int:
-        return len(self.layer)
-
-    @property
-    def boxes(self) -> int:
-        return self.cells + self.splits
+    levels: tuple[tuple[int, int], ...]
+    steps: tuple[Step, ...]
 
     @staticmethod
     def of(geometry: Geometry) -> BoxTree:
-        """Builds the tree of a detector; pure data, the same on every machine."""
+        """Builds the tree of a detector, the same on every machine."""
         grown: list[list[Box]] = []
-        known = [np.inf, np.inf]
+        known = [math.inf, math.inf]
         for number, layer in enumerate(geometry.layers):
             grown.append(_grow(layer, number, known))
             if layer.kind == "cartesian":
                 known = [min(k, float(np.min(np.diff(e)))) for k, e in zip(known, layer.edges, strict=True)]
         return _assemble(geometry, grown)
-
-    def sums(self, cells: Tensor) -> Tensor:
-        """The energy of every box: cells [V, B] -> [K + 1, B]; the last row is zero."""
-        out = cells.new_zeros(self.boxes + 1, cells.shape[1])
-        out[: self.cells] = cells
-        for first, last in self._ranges:
-            out[self.cells + first : self.cells + last] = out[self.near[first:last]] + out[self.far[first:last]]
-        return out
-
-    def seen(self, cells: Tensor) -> Tensor:
-        """Energy of the layer before in the area of each cell: [V, B] -> [V, B], zero in the first layer."""
-        target, source, share = self.previous
-        return torch.zeros_like(cells).index_add_(0, target, cells[source] * share[:, None].to(cells.dtype))
 
 
 def _grow(layer: Layer, number: int, known: Sequence[float]) -> list[Box]:
@@ -168,54 +137,49 @@ def _halves(line: tuple[int, ...], layer: Layer, axis: int) -> tuple[tuple[int, 
 
 
 def _assemble(geometry: Geometry, grown: list[list[Box]]) -> BoxTree:
-    offsets = [0, *np.cumsum([int(np.prod(layer.shape)) for layer in geometry.layers]).tolist()]
-    cells = offsets[-1]
+    offsets = [part.start for part in geometry.slices()]
+    cells = geometry.cells
     splits = sorted((b for boxes in grown for b in boxes if b.size > 1), key=lambda b: (-b.level, b.layer))
-    for box in (b for boxes in grown for b in boxes if b.size == 1):
-        box.number = offsets[box.layer] + box.rows[0] * geometry.layers[box.layer].shape[1] + box.columns[0]
     for at, box in enumerate(splits):
         box.number = cells + at
+    for box in (b for boxes in grown for b in boxes if b.size == 1):
+        box.number = offsets[box.layer] + box.cells(geometry.layers[box.layer].shape[1])[0]
     void = cells + len(splits)
-
-    x, y = (torch.as_tensor(np.asarray(v), dtype=torch.float64) for v in (geometry.x, geometry.y))
-    per_cell = torch.stack([x, y, x * x, y * y], 1)
-    moments = torch.zeros(void + 1, 4, dtype=torch.float64)
     neighbours = torch.full((len(splits), 4), void)
-    steps: list[Step] = []
-    for number, boxes in enumerate(grown):
-        layer, start = geometry.layers[number], offsets[number]
-        for box in boxes:
-            moments[box.number] = per_cell[start + torch.as_tensor(box.cells(layer.shape[1]))].mean(0)
-        frontier, label = [boxes[0]], np.full(layer.shape, boxes[0].number)
-        while any(box.size > 1 for box in frontier):
-            active = [box for box in frontier if box.size > 1]
-            for box in active:
-                sides = box.sides(layer, label, void)
-                neighbours[box.number - cells] = torch.tensor(sides)
-            steps.append(
-                Step(
-                    number, torch.tensor([b.number - cells for b in active]), torch.tensor([b.number for b in frontier])
-                )
-            )
-            frontier = [part for box in frontier for part in (box.children or (box,))]
+    for layer, boxes in zip(geometry.layers, grown, strict=True):
+        label, frontier = np.full(layer.shape, boxes[0].number), [boxes[0]]
+        while frontier:
             for box in frontier:
                 label[np.ix_(box.rows, box.columns)] = box.number
-    levels = [box.level for box in splits]
-    cuts = [0, *(i for i in range(1, len(splits)) if levels[i] != levels[i - 1]), len(splits)]
+            frontier = [box for box in frontier if box.children is not None]
+            for box in frontier:
+                neighbours[box.number - cells] = torch.tensor(box.sides(layer, label, void))
+            frontier = [child for box in frontier for child in box.children or ()]
     children = [box.children for box in splits if box.children is not None]
+    levels = _runs([box.level for box in splits])
+    runs = _runs([(box.level, box.layer) for box in splits])
+    steps = sorted((Step(splits[a].layer, a, b) for a, b in runs), key=lambda step: (step.layer, -step.first))
     return BoxTree(
         cells=cells,
-        layers=len(geometry.layers),
-        layer=torch.tensor([b.layer for b in splits]),
-        level=torch.tensor(levels),
-        axis=torch.tensor([b.axis for b in splits]),
-        near=torch.tensor([near.number for near, _ in children]),
-        far=torch.tensor([far.number for _, far in children]),
+        layers=len(grown),
+        layer=torch.tensor([b.layer for b in splits], dtype=torch.long),
+        axis=torch.tensor([b.axis for b in splits], dtype=torch.long),
+        near=torch.tensor([near.number for near, _ in children], dtype=torch.long),
+        far=torch.tensor([far.number for _, far in children], dtype=torch.long),
         roots=torch.tensor([boxes[0].number for boxes in grown]),
         neighbours=neighbours,
         static=static_features(geometry, splits),
-        moments=moments.float(),
-        steps=tuple(steps),
         previous=overlaps(geometry, offsets),
-        _ranges=tuple((a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if b > a),
+        levels=levels,
+        steps=tuple(steps),
     )
+
+
+def _runs(keys: Sequence[object]) -> tuple[tuple[int, int], ...]:
+    """Where equal neighbouring keys begin and end.
+
+    >>> _runs("aab")
+    ((0, 2), (2, 3))
+    """
+    starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1]]
+    return tuple(zip(starts, [*starts[1:], len(keys)], strict=True)) if starts else ()

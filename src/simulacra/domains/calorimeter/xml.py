@@ -10,7 +10,8 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from simulacra.domains.calorimeter.geometry import Geometry, Layer, polar
+from simulacra.domains.calorimeter.geometry import Geometry
+from simulacra.domains.calorimeter.layer import Layer, polar
 from simulacra.errors import UserError, nearest
 
 LIMIT = 1 << 20
@@ -73,7 +74,7 @@ def _layer(element: Any, path: Path) -> Layer | None:
         angles = int(element.get("n_bin_alpha", ""))
     except ValueError as error:
         raise UserError(
-            f"expected r_edges as numbers and n_bin_alpha as a count, {name} of {path} has {error}"
+            f"expected r_edges as numbers and n_bin_alpha as a count, {name} of {path} has others; check it"
         ) from error
     if not all(math.isfinite(e) for e in edges) or not 1 <= angles <= MOST // max(len(edges), 1):
         raise UserError(f"expected finite r_edges and a sensible n_bin_alpha, {name} of {path} has others; check it")

@@ -20,11 +20,11 @@ _KNOWN: tuple[Toy, ...] = (
     Mixture("ring8", tuple((2 * math.cos(k * _EIGHTH), 2 * math.sin(k * _EIGHTH)) for k in range(8)), 0.02),
     Mixture("grid25", tuple((2.0 * i, 2.0 * j) for i in range(-2, 3) for j in range(-2, 3)), 0.05),
     # scikit-learn's roll with noise 0.25, seen from the side, divided by 7.5 as by Gulrajani et al.
-    Curves("swissroll", (spiral((1.5, 4.5), 7.5),), 0.25 / 7.5, nodes=2048),
+    Curves("swissroll", (spiral((1.5, 4.5), 7.5),), 0.25 / 7.5, nodes=1024),
     # scikit-learn's two half circles.
     Curves("moons", (arc((0, 0), (1, 1), 0, math.pi), arc((1, 0.5), (1, 1), math.pi, 2 * math.pi)), 0.1),
     # The four shapes in the unit square of Kahng et al., "GAN Lab" (2018, arXiv:1809.01587).
-    Curves("line", (segment((0.8, 0.6), (0.05, 0.9)),), 0.01, nodes=1024),
+    Curves("line", (segment((0.8, 0.6), (0.05, 0.9)),), 0.01, nodes=256),
     Mixture("gaussians", ((0.3, 0.7), (0.7, 0.4)), ((0.1, 0.1), (0.05, 0.2))),
     Curves("ring", (arc((0.5, 0.45), (0.3, 0.25), 0, 2 * math.pi),), 0.025),
     Mixture("disjoint", ((0.35, 0.75), (0.75, 0.6), (0.45, 0.35)), 0.025),

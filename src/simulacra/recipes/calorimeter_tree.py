@@ -1,0 +1,79 @@
+"""Showers by energies first, then box by box."""
+
+from __future__ import annotations
+
+from torch.optim import AdamW
+
+from simulacra.autoregressive.cascade import Cascade
+from simulacra.autoregressive.splitting import SplittingTree
+from simulacra.batch import DataSpec, Field
+from simulacra.diffusion.flow_matching import FlowMatching
+from simulacra.domains.calorimeter.codec import ShowerCodec
+from simulacra.domains.calorimeter.energies import LayerEnergies
+from simulacra.domains.calorimeter.tree import BoxTree
+from simulacra.networks.conditioning import Conditions
+from simulacra.training.averaging import EMA, averaged_copy
+from simulacra.training.game import Experiment, Player, linear_decay, modules
+
+FAMILY = "autoregressive"
+DOMAIN = ("calorimeter",)
+PAPER = "Lipman et al. 2022, arXiv:2210.02747; Salimans et al. 2017, arXiv:1701.05517"
+
+
+def calorimeter_tree(
+    data: DataSpec,
+    *,
+    hidden: int = 96,
+    depth: int = 2,
+    mixture: int = 4,
+    pairs: int = 4096,
+    lr: float = 2e-3,
+    flow_hidden: int = 96,
+    flow_steps: int = 10,
+    flow_lr: float = 2e-3,
+    batch_size: int = 192,
+    rounds: int = 10_000,
+    decay: float = 0.995,
+) -> Experiment:
+    """A calorimeter shower in two stages, each with an explicit likelihood.
+
+    Flow matching draws one number per layer given the energy of the particle: the response and the split between
+    layers. Then the energy of each layer is shared out among its cells by halving it, box by box and coarse to fine;
+    one small network, shared by all splits of all layers, says whether both halves get energy and how much. Zeros and
+    sums are exact by construction. The stages are two players on the same batches, and the model is their average
+    over the last rounds.
+
+    Args:
+        hidden: width of the network of splits.
+        depth: its residual blocks.
+        mixture: logistics for the share of one half.
+        pairs: splits that one step looks at.
+        lr: of the splits.
+        flow_hidden: width of the network of the layer energies.
+        flow_steps: Heun steps of its sampler, two evaluations each.
+        flow_lr: of the layer energies.
+        decay: of the average, per round.
+    """
+    codec = ShowerCodec(data)
+    seen = codec.spec(data)
+    codes = FlowMatching(codec.layers, Conditions(seen.given), flow_hidden, steps=flow_steps)
+    told = Conditions({**seen.given, "codes": Field(seen.parts["codes"])})
+    cells = SplittingTree(
+        BoxTree.of(codec.geometry), LayerEnergies(codec), told, hidden=hidden, depth=depth, mixture=mixture, pairs=pairs
+    )
+    live = Cascade(seen, {"codes": codes, "splits": cells}, {"splits": list(codec.geometry.parts)})
+    average, losses = averaged_copy(live), live.losses()
+    schedule = linear_decay(warmup=0.01)
+    players = [
+        Player("codes", codes, losses["codes"], AdamW(codes.parameters(), flow_lr), schedule=schedule),
+        Player("splits", cells, losses["splits"], AdamW(cells.parameters(), lr), clip=2.0, schedule=schedule),
+    ]
+    return Experiment(
+        model=average,
+        players=players,
+        codec=codec,
+        rounds=rounds,
+        batch_size=batch_size,
+        learners=modules(live=live, average=average),
+        hooks=(EMA(live, average, decay),),
+    )
