@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,7 +51,7 @@ class Training:
     engine: Engine
     passed: list[str]
 
-    def rounds(self, checkpoint_every: int | None = None) -> Iterator[Step]:
+    def rounds(self, checkpoint_every: int | None = None) -> Generator[Step, None, None]:
         """Plays to the end of the budget, logs every round, and publishes checkpoints; also when left early."""
         clock = self.experiment.clock
         every = checkpoint_every or max(1, clock.rounds // 10)

@@ -51,7 +51,7 @@ class FlowMatching(nn.Module):
     Lines `x_t = (1 - t) z + t x` have the velocity `x - z`; its mean at x_t is the field that moves the whole
     distribution. The network F only adds what a standard normal x would not explain:
 
-        v(x, t) = (2t - 1) / s^2 x + F(x, t) / s,   s^2 = t^2 + (1 - t)^2,   loss = |s (x - z - v)|^2 - averaged
+        v(x, t) = (2t - 1) / s^2 x + F(x, t) / s,   s^2 = t^2 + (1 - t)^2,   loss = |s (x - z - v)|^2 / D
 
     so that its target has unit size at every t, and F = 0 is exact for normal data. Events should be standardised.
 
@@ -99,15 +99,13 @@ class FlowMatching(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, given: Given = {}) -> Batch:
         """Follows the field from noise with Heun's method in `steps` steps."""
-        told, (mode, _) = self._told(given, n), (self.training, self.eval())
-        weight = self.network.exit.weight
+        told, weight = self._told(given, n), self.network.exit.weight
         x = torch.randn(n, self.size, dtype=weight.dtype, device=weight.device)
         h = 1 / self.steps
         for k in range(self.steps):
             t = torch.full_like(x[:, :1], k * h)
             first = self.velocity(x, t, told)
             x = x + h / 2 * (first + self.velocity(x + h * first, t + h, told))
-        self.train(mode)
         return Batch(x, given)
 
     def log_prob(self, batch: Batch, steps: int = 64) -> Tensor:

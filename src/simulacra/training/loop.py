@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ def train(
     seed: int = 0,
     engine: Engine | None = None,
     watch: Watch | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Plays the rounds that the experiment's clock still has, one per iteration.
 
     The caller's loop body is the callback: looking, sampling and changing modes in it never change the run. Every
