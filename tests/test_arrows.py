@@ -15,7 +15,7 @@ MAY = {
     "io": NOUNS | {"io"},
     "networks": NOUNS | {"networks"},
     **{family: NOUNS | FAMILIES | {"networks", "training"} for family in FAMILIES},
-    "training": NOUNS | {"io", "training"},
+    "training": NOUNS | {"io", "training", "__version__"},
     "domains": NOUNS | {"io", "domains"},
     "evaluation": NOUNS | {"io", "networks", "training", "evaluation"},
     "figures": NOUNS | {"figures"},

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from simulacra.training.loop import train
     from simulacra.workflow import fit
 
+__version__ = "0.1.0"
+
 _WHERE = {
     "Batch": "batch",
     "DataSpec": "batch",

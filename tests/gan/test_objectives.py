@@ -10,7 +10,7 @@ import torch
 from simulacra.gan import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 
 P = torch.tensor([0.5, 0.3, 0.2, 0.0], dtype=torch.float64)
-Q = torch.tensor([0.1, 0.3, 0.2, 0.4], dtype=torch.float64)
+Q = torch.tensor([0.2, 0.2, 0.2, 0.4], dtype=torch.float64)
 
 
 def value(objective, score, p, q):

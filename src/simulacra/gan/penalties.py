@@ -12,9 +12,10 @@ from simulacra.gan.duel import Duel
 
 
 def slopes(duel: Duel, view: Tensor) -> Tensor:
-    """`|| grad_v score(v, given) ||` over all numbers v that the critic looks at; view [B, *] -> [B], in float32."""
+    """`|| grad_v score(v, given) ||` over all numbers v that the critic looks at; view [B, *] -> [B], never in bf16."""
     with torch.autocast(view.device.type, enabled=False):
-        point = view.float() if view.requires_grad else view.detach().float().requires_grad_()
+        exact = view if view.dtype == torch.float64 else view.float()
+        point = exact if exact.requires_grad else exact.detach().requires_grad_()
         score = duel.critic.verdict(point, duel.real.given).score
         (gradient,) = torch.autograd.grad(score.float().sum(), point, create_graph=True)
         return torch.linalg.vector_norm(gradient.flatten(1), dim=1)

@@ -68,6 +68,7 @@ def critic_for(spec: DataSpec, *, projection: bool = False, view: ShowerView | N
     Args:
         spec: encoded.
         projection: whether the head is told the conditions, instead of the body.
+        offset: whether a constant is added to the score; it does nothing to a Wasserstein distance.
         view: what a critic of `layers` looks at, such as one that knows their energies in MeV.
 
     Raises:
@@ -83,7 +84,7 @@ def critic_for(spec: DataSpec, *, projection: bool = False, view: ShowerView | N
         body = ShowerBody(view.size, told, **options)
     else:
         raise _no_network(spec, "critic")
-    head = ProjectionHead(body.features, spec.given) if projection else LinearHead(body.features)
+    head = ProjectionHead(body.features, spec.given, offset) if projection else LinearHead(body.features, offset)
     return Critic(body, head, view=view)
 
 

@@ -26,11 +26,16 @@ class Verdict(NamedTuple):
 
 
 class LinearHead(nn.Module):
-    """`score = w . phi + b`; features [B, F] -> [B]. Conditions were seen by the body, or not at all."""
+    """`score = w . phi + b`; features [B, F] -> [B]. Conditions were seen by the body, or not at all.
 
-    def __init__(self, features: int) -> None:
+    Args:
+        features: F.
+        offset: whether there is a b. A critic of the Wasserstein distance is defined up to a constant: it has none.
+    """
+
+    def __init__(self, features: int, offset: bool = True) -> None:
         super().__init__()
-        self.score = nn.Linear(features, 1)
+        self.score = nn.Linear(features, 1, bias=offset)
 
     def forward(self, features: Tensor, given: Given = {}) -> Tensor:
         return self.score(features)[:, 0]
@@ -44,6 +49,7 @@ class ProjectionHead(nn.Module):
     Args:
         features: F.
         given_fields: the conditions by physical name, at least one.
+        offset: whether there is a b.
 
     Source: Miyato and Koyama (2018), arXiv 1802.05637.
 
@@ -54,12 +60,12 @@ class ProjectionHead(nn.Module):
         torch.Size([2])
     """
 
-    def __init__(self, features: int, given_fields: Mapping[str, Field]) -> None:
+    def __init__(self, features: int, given_fields: Mapping[str, Field], offset: bool = True) -> None:
         super().__init__()
         self.conditions = Conditions(given_fields)
         if not self.conditions.size:
             raise ValueError("expected at least one condition for ProjectionHead, came none; use LinearHead")
-        self.score = nn.Linear(features, 1)
+        self.score = nn.Linear(features, 1, bias=offset)
         self.embedding = nn.Linear(self.conditions.size, features, bias=False)
 
     def forward(self, features: Tensor, given: Given = {}) -> Tensor:

@@ -52,7 +52,7 @@ def calorimeter_wgan(
 
     view = ShowerView(spec.parts, layer_energies)
     generator_net = ShowerGenerator(spec, latent, hidden)
-    critic_net = critic_for(spec, view=view, hidden=hidden)
+    critic_net = critic_for(spec, view=view, offset=False, hidden=hidden)
     reader = Constrainer(ShowerRegressor(view, spec.given["energy"].size, width // 4))
     game = GAN(
         generator_net,

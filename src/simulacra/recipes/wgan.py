@@ -40,7 +40,10 @@ def wgan(
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
     options = sized(data, width)
     game = GAN(
-        generator_for(spec, latent, **options), critic_for(spec, **options), Wasserstein(), StandardNormal(latent)
+        generator_for(spec, latent, **options),
+        critic_for(spec, offset=False, **options),
+        Wasserstein(),
+        StandardNormal(latent),
     )
     model, rate = game.averaged(), lr or (5e-5 if picture else 5e-4)
     clipping = WeightClipping(game.critic, clip or (0.01 if picture else 0.1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch.optim import Adam
 
 from simulacra.batch import DataSpec
@@ -42,7 +44,8 @@ def wgan_gp(
     spec = codec.spec(data)
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
     lr, gp = lr or (2e-4 if picture else 1e-3), gp if gp is not None else (10.0 if picture else 0.1)
-    critic_net = critic_for(spec, norm="layer", base=width) if picture else critic_for(spec, **sized(data, width))
+    options: dict[str, Any] = sized(data, width) | ({"norm": "layer"} if picture else {})
+    critic_net = critic_for(spec, offset=False, **options)
     penalty = GradientPenalty(gp, one_sided=one_sided)
     game = GAN(
         generator_for(spec, latent, **sized(data, width)), critic_net, Wasserstein(), StandardNormal(latent), [penalty]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from simulacra import __version__
 from simulacra.batch import DataSpec
 from simulacra.errors import UserError
 from simulacra.io.publish import (
@@ -77,9 +78,7 @@ class RunConfig:
 
     @staticmethod
     def versions_here() -> dict[str, str]:
-        from importlib.metadata import version
-
-        return {"simulacra": version("simulacra"), "torch": torch.__version__, "python": platform.python_version()}
+        return {"simulacra": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **vars(self), "spec": self.spec.to_json()}
