@@ -61,7 +61,7 @@ def test_quantities(text, value):
 
 @pytest.mark.parametrize("text", ["GeV", "fast", "1GeVV", "nan", "5mm", "", "1 2", "inf"])
 def test_wrong_quantities_are_one_line(text):
-    with pytest.raises(UserError, match="expected .* came"):
+    with pytest.raises(UserError, match=r"expected .* came"):
         parse(text, "MeV")
 
 

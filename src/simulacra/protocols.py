@@ -80,9 +80,14 @@ class Codec(Protocol):
 class Observable(Protocol):
     """A number (or K numbers) that a specialist reads off an event: [B] or [B, K] of a physical batch."""
 
-    name: str
-    unit: str
-    axis: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def axis(self) -> str: ...
 
     def __call__(self, batch: Batch) -> Tensor: ...
 
@@ -91,8 +96,11 @@ class Observable(Protocol):
 class Simulator(Protocol):
     """Makes events with known parameters, the same ones for the same seed."""
 
-    spec: DataSpec
-    parameters: Mapping[str, Any]
+    @property
+    def spec(self) -> DataSpec: ...
+
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
 
     def __call__(self, n: int, parameters: Mapping[str, Any], *, seed: int) -> Batch: ...
 
@@ -101,7 +109,8 @@ class Simulator(Protocol):
 class Dataset(Protocol):
     """Events that can be read by row, in physical units."""
 
-    spec: DataSpec
+    @property
+    def spec(self) -> DataSpec: ...
 
     def __len__(self) -> int: ...
 

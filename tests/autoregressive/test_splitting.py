@@ -11,6 +11,7 @@ from simulacra.autoregressive.splitting import SplittingTree
 from simulacra.batch import Batch, Field
 from simulacra.domains.calorimeter.geometry import LAR3, WSI45, Geometry, Layer, polar
 from simulacra.domains.calorimeter.tree import BoxTree
+from simulacra.errors import UserError
 from simulacra.networks.conditioning import Conditions
 
 
@@ -169,3 +170,8 @@ def test_many_layers_sample():
     model = model_of(WSI45)
     x = model.sample(3, {"energy": torch.rand(3, 45) * 50}).x
     assert torch.allclose(WSI45.sum_layers(x), torch.ones(3, 45), atol=1e-4)
+
+
+def test_a_detector_without_anything_to_split_is_refused():
+    with pytest.raises(UserError, match="two or more cells"):
+        model_of(Geometry("points", (row("a", 1), row("b", 1))))

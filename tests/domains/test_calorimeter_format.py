@@ -177,6 +177,21 @@ def test_links_out_of_the_file_and_absurd_sizes_are_refused(path, tmp_path):
     refuse("expected numbers", lambda f: f.create_dataset("showers", (20,), h5py.vlen_dtype("f4")))
 
 
+def test_a_heap_of_text_that_would_be_walked_forever_is_refused(path):
+    with h5py.File(put(path), "a") as file:
+        file.attrs["particle"] = "e-"
+    assert ShowerFile(path).attributes["particle"] == "e-"
+    data = bytearray(path.read_bytes())
+    heap = data.find(b"GCOL")
+    free = heap + 16 + 16 + 8  # after the heap's header, one object's header and its padded text
+    assert data[free : free + 2] == b"\0\0"
+    data[free + 8 : free + 16] = bytes(8)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="does not add up") as error:
+        load(path)
+    one_line(error)
+
+
 def test_bad_showers_are_not_written(tmp_path):
     batch = open_bundled()[0:3]
     for x in (batch.x * -1, batch.x * float("nan")):

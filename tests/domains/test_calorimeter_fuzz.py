@@ -79,6 +79,7 @@ def test_two_thousand_damaged_files_never_lie(tmp_path, checked):
     with h5py.File(tmp_path / "plain.h5", "w") as file:
         file["showers"] = batch.x.numpy().astype(np.float32)
         file["incident_energies"] = batch.given["energy"].numpy()
+        file.attrs.update(geometry="lar3", particle="e-", seed=7)
     code = "import sys; sys.path.insert(0, {!r}); import test_calorimeter_fuzz as t; t.read_all({!r}, {}, {}, {})"
     count = 1600 if checked else 400
     command = code.format(str(Path(__file__).parent), str(tmp_path), 0, count, checked)

@@ -40,7 +40,7 @@ class Forks:
             {"call": function, "with": arguments, "environment": environment, "log": str(log or os.devnull)}
         )
 
-    def wait(self, pid: int, timeout: float = 60.0) -> int | None:
+    def wait(self, pid: int, timeout: float = 120.0) -> int | None:
         return self._ask({"wait": pid, "timeout": timeout})
 
     def run(self, function: str, *arguments: Any, **options: Any) -> int | None:

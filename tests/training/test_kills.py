@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from games import contents
 
-ROUNDS = 40
+ROUNDS = 30
 
 
 def test_a_training_killed_twenty_times_ends_byte_equal(tmp_path: Path, forks) -> None:
@@ -44,14 +44,14 @@ def start_both(forks, environments, folder: Path, rounds: int, log: Path) -> lis
 def test_two_processes_of_which_one_is_killed_end_byte_equal(tmp_path: Path, forks, ranks) -> None:
     log = tmp_path / "log"
     began = time.monotonic()
-    pids = start_both(forks, ranks(2), tmp_path / "whole", 20, log)
+    pids = start_both(forks, ranks(2), tmp_path / "whole", 14, log)
     assert [forks.wait(p) for p in pids] == [0, 0], log.read_text()
     whole = time.monotonic() - began
     want, dice = contents(tmp_path / "whole"), random.Random(5)
     assert any(name.endswith("rank1.safetensors") for name in want)
     folder, kills = tmp_path / "killed", 0
     for victim in (0, 1, 1, 0):
-        pids = start_both(forks, ranks(2), folder, 20, log)
+        pids = start_both(forks, ranks(2), folder, 14, log)
         if forks.wait(pids[victim], dice.uniform(0.2, 0.5) * whole) is None:
             os.kill(pids[victim], signal.SIGKILL)
             kills += 1
@@ -59,7 +59,7 @@ def test_two_processes_of_which_one_is_killed_end_byte_equal(tmp_path: Path, for
         other = forks.wait(pids[1 - victim], 30)
         assert other is not None, "the other process hangs"
     assert kills >= 2
-    pids = start_both(forks, ranks(2), folder, 20, log)
+    pids = start_both(forks, ranks(2), folder, 14, log)
     assert [forks.wait(p) for p in pids] == [0, 0], log.read_text()
     assert contents(folder) == want
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -153,7 +154,7 @@ def test_the_schedule_multiplies_the_rate_and_leaves_the_optimiser_as_it_was() -
     places = [net.weight.item()]
     for _ in train(experiment, streams_for(experiment, rows)):
         places.append(net.weight.item())
-    steps = [a - b for a, b in zip(places, places[1:], strict=False)]
+    steps = [a - b for a, b in pairwise(places)]
     assert steps == pytest.approx([1, 0.75, 0.5, 0.25], abs=1e-5)
     assert experiment.optimizers()[0].param_groups[0]["lr"] == 1.0
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.batch import Batch, Given
+from simulacra.errors import UserError
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.split import SplitNetwork
 from simulacra.training.game import Loss
@@ -103,6 +104,9 @@ class SplittingTree(nn.Module):
         mixture: logistics for one share.
         pairs: splits, drawn from a batch at random among those of non-empty boxes, that one training step looks at.
 
+    Raises:
+        UserError: no layer has two cells.
+
     Example:
         >>> from simulacra.batch import Field
         >>> from simulacra.domains.calorimeter.geometry import LAR3
@@ -140,6 +144,8 @@ class SplittingTree(nn.Module):
         pairs: int = 4096,
     ) -> None:
         super().__init__()
+        if len(tree.layer) == 0:
+            raise UserError("expected a layer of two or more cells to split, came none; model the layer energies alone")
         self.cells, self.pairs = tree.cells, pairs
         self.levels, self.steps = tree.levels, tree.steps
         self.energies, self.told = energies, told
@@ -218,12 +224,14 @@ class SplittingTree(nn.Module):
                 layer = step.layer
                 boxes = boxes._replace(before=_log(self._sums(self._seen(energy[: self.cells]))))
             active = (energy[self.cells + step.first : self.cells + step.last] > 0).nonzero()
+            # one draw for every box, also for the empty, so that no event depends on the others beside it
+            dice = torch.rand(3, step.last - step.first, n, dtype=energy.dtype, device=energy.device)
             for at, event in (part.unbind(1) for part in active.split(BLOCK)):
-                split = at + step.first
+                split, u = at + step.first, dice[:, at, event]
                 before = places.index_select(0, split).add_(told.index_select(0, event))
                 out = self.network(before, self._local(boxes, split, event))
                 whole = flat.take((self.cells + split) * n + event)
-                for child, value in zip((self.near, self.far), self.network.draw(out, whole), strict=True):
+                for child, value in zip((self.near, self.far), self.network.draw(out, whole, u), strict=True):
                     place = child[split] * n + event
                     flat[place] = value
                     flat_log[place] = _log(value)

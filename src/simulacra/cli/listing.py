@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import shutil
+import textwrap
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
+
+INDENT = 18
+"""Columns of a recipe's name."""
 
 
 def list_recipes(
@@ -36,14 +42,20 @@ def list_recipes(
     if as_json:
         print(json.dumps(chosen, indent=1))
         return
-    from rich.console import Console
-    from rich.table import Table
+    if not chosen:
+        print("no recipe fits; leave a filter out")
+    for name in sorted({row.get("family", "") for row in chosen.values()}):
+        print(f"{name or 'others'}\n")
+        for recipe, row in sorted(chosen.items()):
+            if row.get("family", "") == name:
+                print(_entry(recipe, row) + "\n")
 
-    table = Table(box=None, pad_edge=False)
-    for head in ("recipe", "family", "data", "what", "paper"):
-        table.add_column(head, overflow="fold", no_wrap=head == "recipe")
-    for name, row in sorted(chosen.items(), key=lambda item: (item[1].get("family", ""), item[0])):
-        table.add_row(
-            name, row.get("family", ""), " ".join(row.get("domain", ())), row.get("summary", ""), row.get("paper", "")
-        )
-    Console().print(table if chosen else "no recipe fits; leave a filter out")
+
+def _entry(name: str, row: Mapping[str, Any]) -> str:
+    """A recipe in a few lines: its name and summary, then what data it takes and where it is from."""
+    source = "; ".join(word for word in (", ".join(row.get("domain", ())), row.get("paper", "")) if word)
+    width = min(100, shutil.get_terminal_size((80, 24)).columns)
+    margin = " " * (INDENT + 2)
+    lines = textwrap.wrap(row.get("summary", ""), width - len(margin)) or [""]
+    lines += textwrap.wrap(f"[{source}]", width - len(margin)) if source else []
+    return "\n".join([f"  {name:<{INDENT}}{lines[0]}", *(margin + line for line in lines[1:])])

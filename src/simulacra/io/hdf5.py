@@ -7,6 +7,7 @@ of structure (the format of HDF5 1.10), appear whole or not at all, and hold no 
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ FAILURES = (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError,
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 _SQUEEZE = 1100  # deflate cannot shrink more than 1032 times
+_HEAP = b"GCOL\1"
 _CHUNK = 1 << 28  # bytes of the largest chunk that is unpacked
 
 
@@ -110,6 +112,8 @@ def read_rows(data: h5py.Dataset, rows: slice) -> np.ndarray:
 def attributes(file: h5py.File) -> dict[str, Any]:
     """The file's own attributes that are text or numbers."""
     found: dict[str, Any] = {}
+    if any(h5py.check_dtype(vlen=file.attrs.get_id(name).dtype) for name in file.attrs):
+        _check_heap(Path(file.filename))
     for name in file.attrs:
         value = file.attrs[name]
         if isinstance(value, bytes):
@@ -119,6 +123,30 @@ def attributes(file: h5py.File) -> dict[str, Any]:
         if isinstance(value, str | int | float | list):
             found[str(name)] = value
     return found
+
+
+def _check_heap(path: Path) -> None:
+    """Walks the heaps in which HDF5 keeps text, as the library does, which a damaged one can lead round forever."""
+    with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = data.find(_HEAP)
+        while start >= 0:
+            end = start + int.from_bytes(data[start + 8 : start + 16], "little")
+            at, good = start + 16, end <= len(data)
+            while good and end - at >= 16:
+                size = int.from_bytes(data[at + 8 : at + 16], "little")
+                if data[at : at + 2] == b"\0\0":  # free space, which ends the heap
+                    good, size = size == end - at, end - at - 16
+                at += 16 + (size + 7) // 8 * 8
+                good = good and at <= end
+            if not good:
+                raise OSError("a heap of text does not add up")
+            start = data.find(_HEAP, start + 1)
+
+
+def _plain(value: Any) -> Any:
+    """Short text at a fixed length, which HDF5 keeps under a checksum; everything else as it is."""
+    raw = value.encode() if isinstance(value, str) else b""
+    return np.bytes_(raw) if 0 < len(raw) < 60_000 else value
 
 
 def write(path: str | Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any], level: int = 4) -> None:
@@ -147,7 +175,7 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str
                     shuffle=True,
                     fletcher32=True,
                 )
-            file.attrs.update(attrs)
+            file.attrs.update({name: _plain(value) for name, value in attrs.items()})
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)

@@ -40,7 +40,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
             aliases[name] = seen[key]
             continue
         seen[key] = name
-        if not value.is_contiguous() and _permuted(value.shape, value.stride()):
+        plain = torch.empty(value.shape, device="meta").stride()
+        if value.stride() != plain and _permuted(value.shape, value.stride()):  # also where a size of 1 hides it
             strides[name] = list(value.stride())
         copy = value.cpu().contiguous()
         if copy.untyped_storage().data_ptr() in storages:  # another view of stored memory

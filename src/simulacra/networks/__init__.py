@@ -56,7 +56,9 @@ def generator_for(spec: DataSpec, latent: int, **options: Any) -> nn.Module:
     raise _no_network(spec, "generator")
 
 
-def critic_for(spec: DataSpec, *, projection: bool = False, view: ShowerView | None = None, **options: Any) -> Critic:
+def critic_for(
+    spec: DataSpec, *, projection: bool = False, offset: bool = True, view: ShowerView | None = None, **options: Any
+) -> Critic:
     """The critic for encoded data: (x, given) -> Verdict.
 
     | layout | network | options |

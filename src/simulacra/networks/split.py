@@ -90,10 +90,9 @@ class SplitNetwork(nn.Module):
         logistic = weight.log_softmax(0) - u - 2 * functional.softplus(-u) - scale
         return chosen + torch.where(both, logistic.logsumexp(0), 0.0)
 
-    def draw(self, out: Tensor, energy: Tensor) -> tuple[Tensor, Tensor]:
-        """Energies of the near and of the far half of boxes with `energy` [N]."""
+    def draw(self, out: Tensor, energy: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies of the near and of the far half of boxes with `energy` [N], from uniform draws u [3, N]."""
         kind, weight, mean, scale = self._parts(out)
-        u = torch.rand(3, len(energy), dtype=out.dtype, device=out.device)
         both, only = kind.softmax(0).cumsum(0)[:2]
         edges = weight.softmax(0).cumsum(0)[:-1]
         which = (u[1] > edges).sum(0, keepdim=True)

@@ -12,11 +12,12 @@ from simulacra.domains.calorimeter.codec import ShowerCodec
 from simulacra.domains.calorimeter.energies import LayerEnergies
 from simulacra.domains.calorimeter.tree import BoxTree
 from simulacra.networks.conditioning import Conditions
+from simulacra.recipes._parts import need_layout
 from simulacra.training.averaging import EMA, averaged_copy
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "autoregressive"
-DOMAIN = ("calorimeter",)
+DOMAIN = ("layers",)
 PAPER = "Lipman et al. 2022, arXiv:2210.02747; Salimans et al. 2017, arXiv:1701.05517"
 
 
@@ -33,7 +34,7 @@ def calorimeter_tree(
     flow_lr: float = 2e-3,
     batch_size: int = 192,
     rounds: int = 10_000,
-    decay: float = 0.995,
+    decay: float = 0.998,
 ) -> Experiment:
     """A calorimeter shower in two stages, each with an explicit likelihood.
 
@@ -54,6 +55,7 @@ def calorimeter_tree(
         flow_lr: of the layer energies.
         decay: of the average, per round.
     """
+    need_layout(data, "calorimeter_tree", *DOMAIN)
     codec = ShowerCodec(data)
     seen = codec.spec(data)
     codes = FlowMatching(codec.layers, Conditions(seen.given), flow_hidden, steps=flow_steps)

@@ -80,7 +80,7 @@ def calorimeter_wgan(
         codec,
         rounds,
         batch,
-        modules(game=game, model=model, constrainer=reader, codec=codec),
+        modules(game=game, model=model, constrainer=reader),
         [EMA(game.generator, model.generator, ema)],
         begin,
     )

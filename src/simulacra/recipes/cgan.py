@@ -54,6 +54,6 @@ def cgan(
         codec,
         rounds,
         batch or (64 if picture else 256),
-        modules(game=game, model=model, codec=codec),
+        modules(game=game, model=model),
         [EMA(game.generator, model.generator, ema)],
     )

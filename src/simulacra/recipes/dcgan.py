@@ -24,7 +24,7 @@ def dcgan(
     latent: int = 100,
     base: int = 32,
     lr: float = 2e-4,
-    rounds: int = 4000,
+    rounds: int = 5000,
     batch: int = 64,
     ema: float = 0.999,
 ) -> Experiment:
@@ -52,6 +52,6 @@ def dcgan(
         codec,
         rounds,
         batch,
-        modules(game=game, model=model, codec=codec),
+        modules(game=game, model=model),
         [EMA(game.generator, model.generator, ema)],
     )

@@ -55,6 +55,6 @@ def gan(
         codec,
         rounds,
         batch,
-        modules(game=game, model=model, codec=codec),
+        modules(game=game, model=model),
         [EMA(game.generator, model.generator, ema)],
     )

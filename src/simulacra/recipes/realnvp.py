@@ -7,8 +7,8 @@ from torch import nn
 
 from simulacra.batch import DataSpec
 from simulacra.domains.standard import Standardize
-from simulacra.errors import UserError
 from simulacra.flows import AffineCoupling, Chain, Flow, Permute
+from simulacra.recipes._parts import need_layout
 from simulacra.training.averaging import EMA, averaged_copy
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -37,8 +37,7 @@ def realnvp(
     Raises:
         UserError: the events are not plain vectors.
     """
-    if data.layout != "vector":
-        raise UserError(f"expected vectors, {data.name} has the layout {data.layout!r}; choose other data or recipe")
+    need_layout(data, "realnvp", *DOMAIN)
     codec = Standardize(data)
     spec = codec.spec(data)
     size, mixing = spec.x.size, torch.Generator().manual_seed(0)

@@ -21,6 +21,7 @@ def wgan(
     *,
     latent: int | None = None,
     n_critic: int = 5,
+    warm: int = 100,
     clip: float | None = None,
     lr: float | None = None,
     width: int | None = None,
@@ -30,7 +31,7 @@ def wgan(
 ) -> Experiment:
     """A critic whose weights are clipped to [-clip, clip] estimates the Wasserstein distance up to a factor.
 
-    RMSprop without momentum, `n_critic` critic turns per round, 100 in the first 25 rounds and in every 500th, so
+    RMSprop without momentum, `n_critic` critic turns per round, `warm` in the first 25 rounds and in every 500th, so
     that the critic is near its optimum. Defaults follow the layout. Pictures: the paper's clip 0.01 and lr 5e-5 with
     DCGAN networks. Points: clip 0.1 and lr 5e-4 with three hidden layers of 128.
     """
@@ -50,7 +51,7 @@ def wgan(
     critic, generator = (RMSprop(net.parameters(), rate) for net in (game.critic, game.generator))
 
     def turns(clock: Clock) -> int:
-        return 100 if n_critic > 1 and (clock.round < 25 or clock.round % 500 == 0) else n_critic
+        return warm if clock.round < 25 or clock.round % 500 == 0 else n_critic
 
     return Experiment(
         model,
@@ -61,6 +62,6 @@ def wgan(
         codec,
         rounds,
         batch,
-        modules(game=game, model=model, codec=codec),
+        modules(game=game, model=model),
         [EMA(game.generator, model.generator, ema)],
     )

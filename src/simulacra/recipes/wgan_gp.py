@@ -44,6 +44,7 @@ def wgan_gp(
     spec = codec.spec(data)
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
     lr, gp = lr or (2e-4 if picture else 1e-3), gp if gp is not None else (10.0 if picture else 0.1)
+    ema = ema if ema is not None else (0.999 if picture else 0.995)
     options: dict[str, Any] = sized(data, width) | ({"norm": "layer"} if picture else {})
     critic_net = critic_for(spec, offset=False, **options)
     penalty = GradientPenalty(gp, one_sided=one_sided)
@@ -62,6 +63,6 @@ def wgan_gp(
         codec,
         rounds or (2000 if picture else 6000),
         batch or (64 if picture else 256),
-        modules(game=game, model=model, codec=codec),
-        [EMA(game.generator, model.generator, ema or (0.999 if picture else 0.995))],
+        modules(game=game, model=model),
+        [EMA(game.generator, model.generator, ema)],
     )

@@ -104,7 +104,7 @@ def static_features(geometry: Geometry, boxes: Sequence[Box]) -> Tensor:
         hollow = [float(line[-1] - line[0] >= len(line)) for line in (box.along(box.axis),)]
         one_hot = [float(k == box.layer) for k in range(len(geometry.layers))]
         rows.append([*place, *((v - 3) / 2 for v in extent), float(box.axis), box.level / deepest, *hollow, *one_hot])
-    return torch.tensor(np.array(rows, dtype=np.float32).reshape(len(boxes), -1))
+    return torch.tensor(np.array(rows, dtype=np.float32).reshape(len(boxes), 11 + len(geometry.layers)))
 
 
 def overlaps(geometry: Geometry, offsets: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:

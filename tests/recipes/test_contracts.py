@@ -1,0 +1,180 @@
+"""What every recipe that comes with the package keeps: a new recipe joins by one line in CASES."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from simulacra import recipes, workflow
+from simulacra.batch import join
+from simulacra.domains import calorimeter, open_data
+from simulacra.surrogate import Surrogate, generate
+from simulacra.testing import check_gradients, check_resume, state_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """A recipe, small data of its kind, and the arguments that make it small."""
+
+    recipe: str
+    data: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    gradients: int = 20
+
+
+CASES = {
+    "gan": Case("gan", "toys:ring8", {"hidden": 8, "batch": 16}),
+    "dcgan": Case("dcgan", "digits.npz", {"base": 4, "latent": 4, "batch": 16}),
+    "cgan": Case("cgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "wgan": Case("wgan", "toys:ring8", {"width": 8, "batch": 16, "n_critic": 2, "warm": 2}),
+    "wgan pictures": Case("wgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "n_critic": 1, "warm": 2}),
+    "wgan_gp": Case("wgan_gp", "toys:ring8", {"width": 8, "batch": 16}),
+    "wgan_gp pictures": Case("wgan_gp", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "n_critic": 2}),
+    "calorimeter_wgan": Case("calorimeter_wgan", "showers.h5", {"width": 16, "latent": 4, "batch": 16, "n_critic": 1}),
+    "calorimeter_tree": Case(
+        "calorimeter_tree",
+        "showers.h5",
+        {"hidden": 8, "depth": 1, "mixture": 2, "pairs": 256, "flow_hidden": 8, "flow_steps": 2, "batch_size": 16},
+    ),
+    "realnvp": Case("realnvp", "toys:ring8", {"layers": 3, "hidden": (8,), "batch_size": 16}),
+}
+
+
+def test_every_recipe_has_a_case():
+    assert {case.recipe for case in CASES.values()} == set(recipes.builtin())
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """Small data of each kind."""
+    place = tmp_path_factory.mktemp("data")
+    digits, labels = load_digits(return_X_y=True)
+    np.savez(place / "digits.npz", x=digits[:160].reshape(-1, 8, 8) / 16, label=labels[:160])
+    calorimeter.save(place / "showers.h5", calorimeter.open_bundled()[:64], calorimeter.LAR3)
+    return place
+
+
+def source(case: Case, files: Path) -> tuple[str, dict[str, Any]]:
+    """The name by which the data are opened, and its options."""
+    toy = case.data.startswith("toys:")
+    return (case.data, {"rows": 200}) if toy else (str(files / case.data), {})
+
+
+def building(case: Case, files: Path):
+    """A function that builds the experiment again, and its data."""
+    name, options = source(case, files)
+    dataset = open_data(name, **options)
+    chosen = recipes.find(case.recipe)
+    return lambda: chosen.build(dataset.spec, chosen.resolve(case.arguments)), dataset
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_cut_run_goes_on_byte_for_byte(name, files):
+    build, dataset = building(CASES[name], files)
+    check_resume(build, dataset, 8, [1, 4])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_parameter_feels_a_gradient(name, files):
+    build, dataset = building(CASES[name], files)
+    check_gradients(build, dataset, CASES[name].gradients)
+
+
+@pytest.fixture(scope="module", params=list(CASES))
+def trained(request, files, tmp_path_factory) -> workflow.Training:
+    """A run of three rounds in a folder."""
+    case = CASES[request.param]
+    name, options = source(case, files)
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    training = workflow.begin(folder, case.recipe, name, case.arguments, rounds=3, threads=1, **options)
+    for _ in training.rounds():
+        pass
+    return training
+
+
+@pytest.fixture(scope="module")
+def surrogate(trained) -> Surrogate:
+    return trained.surrogate()
+
+
+def conditions(surrogate: Surrogate, n: int) -> dict[str, torch.Tensor]:
+    """Conditions of n events, spread over what was seen in training."""
+    out = {}
+    for name, one in surrogate.spec.given.items():
+        if one.kind == "class":
+            out[name] = torch.arange(n) % one.levels
+        else:
+            low, high = one.range or (0.0, 1.0)
+            out[name] = torch.linspace(low, high, n)[:, None].expand(n, *one.shape).contiguous()
+    return out
+
+
+def test_what_is_loaded_is_what_was_trained(trained, surrogate):
+    config, experiment = trained.config, trained.experiment
+    assert surrogate.config == config
+    for kind in ("learners", "codec"):
+        want, have = getattr(experiment, kind).state_dict(), getattr(surrogate.experiment, kind).state_dict()
+        assert want.keys() == have.keys()
+        assert all(torch.equal(want[key], have[key]) for key in want)
+    given = conditions(surrogate, 20)
+    experiment.learners.eval()
+    live = join(list(generate(experiment.model, experiment.codec, 20, given, seed=3)))
+    assert torch.equal(live.x, surrogate.sample(20, given, seed=3).x)
+
+
+def test_samples_are_events_of_the_data(surrogate):
+    made = surrogate.sample(30)
+    surrogate.spec.check(made)
+    assert torch.isfinite(made.x).all()
+    if surrogate.spec.layout == "layers":
+        assert made.x.min() >= 0
+
+
+def test_sampling_twice_is_equal_and_another_seed_is_not(surrogate):
+    given = conditions(surrogate, 50)
+    torch.rand(3)
+    first = surrogate.sample(50, given, seed=1).x
+    torch.rand(3)
+    assert torch.equal(first, surrogate.sample(50, given, seed=1).x)
+    assert not torch.equal(first, surrogate.sample(50, given, seed=2).x)
+
+
+def test_the_first_of_many_are_the_first_of_few(surrogate):
+    given = conditions(surrogate, 3000)
+    many = surrogate.sample(3000, given, seed=4)
+    for few in (100, 1024, 1025):
+        some = surrogate.sample(few, {name: value[:few] for name, value in given.items()}, seed=4)
+        assert torch.equal(some.x, many.x[:few])
+    assert len(many.x.flatten(1).unique(dim=0)) > 2500  # blocks differ
+    drawn = surrogate.sample(100, seed=4), surrogate.sample(300, seed=4)[:100]
+    assert torch.equal(drawn[0].x, drawn[1].x), "conditions that nobody asked for depend on how many are drawn"
+
+
+def test_sampling_leaves_the_run_and_the_generators_alone(trained, surrogate):
+    before, draws = state_of(surrogate.experiment, {}), torch.get_rng_state()
+    surrogate.sample(10)
+    surrogate.milliseconds(2, repeats=1)
+    assert torch.equal(draws, torch.get_rng_state())
+    after = state_of(surrogate.experiment, {})
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_conditions_are_listened_to(trained, surrogate):
+    given = surrogate.spec.given
+    if not given:
+        assert surrogate.sample(5).given == {}
+        return
+    name, one = next(iter(given.items()))
+    low, high = (0, one.levels - 1) if one.kind == "class" else one.range
+    few, much = surrogate.sample(40, {name: low}, seed=5), surrogate.sample(40, {name: high}, seed=5)
+    assert (few.given[name] == low).all()
+    listens = trained.config.recipe != "dcgan"  # which leaves the conditions aside, as it says
+    assert torch.equal(few.x, much.x) != listens
+    if one.unit == "MeV":
+        assert much.x.sum(1).mean() > 5 * few.x.sum(1).mean()
