@@ -112,7 +112,7 @@ def hardware() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     name, load = names[0] if names else platform.processor(), os.getloadavg()[0]
-    return f"{name}, {torch.get_num_threads()} thread, torch {torch.__version__}, load {load:.1f} on {os.cpu_count()} cores"
+    return f"{name}, {os.cpu_count()} cores under load {load:.1f}, one thread, torch {torch.__version__}"
 
 
 def main() -> None:

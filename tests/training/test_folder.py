@@ -78,6 +78,7 @@ def test_a_damaged_checkpoint_is_passed_over_named_and_written_anew(copy: Path, 
     assert experiment.clock == Clock(4, 6)
     assert len(passed) == 1
     assert "000006: weights.safetensors differs" in passed[0]
+    assert run.sound(copy).name == "000004"
     play(str(copy), 6)
     want, have = contents(trained), contents(copy)
     assert {k: v for k, v in have.items() if ".damaged" not in k} == want

@@ -62,6 +62,30 @@ def test_a_turn_moves_exactly_its_players_numbers(who: str) -> None:
         assert all(p.grad is None for p in experiment.players[0].trains.parameters())
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_shared_optimiser_moves_only_whose_turn_it_is(momentum: float) -> None:
+    rows, ends = points(), []
+    for leftover in (False, True):
+        torch.manual_seed(4)
+        mine, other = nn.Linear(2, 2), nn.Linear(2, 1)
+        both = modules(mine=mine, other=other)
+        optimizer = torch.optim.SGD(both.parameters(), lr=0.1, momentum=momentum, weight_decay=0.1)
+
+        def loss(batch: Batch, mine: nn.Module = mine, other: nn.Module = other) -> Loss:
+            return Loss({"both": other(mine(batch.x)).square().mean()})
+
+        first = Experiment(other, [Player("o", other, loss, optimizer)], Unchanged(), 1, 9, both)
+        run_through(first, rows)
+        if leftover:
+            for p in both.parameters():
+                p.grad = torch.ones_like(p)
+        before = hashes(other)
+        run_through(Experiment(mine, [Player("m", mine, loss, optimizer)], Unchanged(), 2, 9, both), rows)
+        assert hashes(other) == before
+        ends.append(hashes(mine))
+    assert ends[0] == ends[1]
+
+
 def test_a_foreign_forward_does_move_its_buffers_where_nothing_restores_them() -> None:
     game = Duel(points())
     before = hashes(game.generator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,7 @@ import typer
 def explain(recipe: Annotated[str, typer.Argument(help="A recipe's name, or file.py:function.")]) -> None:
     """Prints the recipe, then the source of every part that it composes."""
     import inspect
+    from pathlib import Path
 
     from rich.console import Console
     from rich.syntax import Syntax
@@ -18,8 +19,18 @@ def explain(recipe: Annotated[str, typer.Argument(help="A recipe's name, or file
 
     found = recipes.find(recipe)
     console = Console()
-    console.rule(f"{found.name} · {found.family or 'a recipe of your own'} · {found.paper}")
-    console.print(Syntax(inspect.getsource(found.function), "python", background_color="default"))
+
+    def show(title: str, thing: Any) -> None:
+        console.rule(title)
+        source = inspect.getsource(thing)
+        if console.is_terminal:
+            console.print(Syntax(source, "python", background_color="default", word_wrap=True))
+        else:
+            print(source)
+
+    words = (found.name, found.family or "a recipe of your own", found.paper)
+    show(" · ".join(word for word in words if word), found.function)
     for part in recipes.parts_of(found):
-        console.rule(f"{part.__module__}.{part.__qualname__}")
-        console.print(Syntax(inspect.getsource(part), "python", background_color="default"))
+        own = not part.__module__.startswith("simulacra.")
+        home = Path(inspect.getfile(part)).name if own else part.__module__
+        show(f"{home}: {part.__qualname__}", part)

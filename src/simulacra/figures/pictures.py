@@ -54,6 +54,7 @@ def image_grid(x: Tensor, columns: int = 10) -> Figure:
         canvas[top : top + height, left : left + width] = image
     with styled():
         figure = new(6.0, 6.0 * canvas.shape[0] / canvas.shape[1])
+        figure.set_layout_engine("none")
         axis = figure.add_axes((0, 0, 1, 1))
         axis.imshow(canvas[..., :3] if channels >= 3 else canvas[..., 0], cmap="gray", vmin=0, vmax=1)
         axis.axis("off")

@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 from simulacra.batch import DataSpec
 from simulacra.errors import UserError, nearest
+from simulacra.random import seed_of
 
 ENTRY_POINTS = "simulacra.recipes"
 
@@ -51,7 +53,7 @@ class Recipe:
             UserError: an argument is unknown, missing, or not of its type.
         """
         parameters = self.parameters()
-        hints = typing.get_type_hints(self.function)
+        hints = self._hints()
         for name in given:
             if name not in parameters:
                 flag = "--" + name.replace("_", "-")
@@ -66,6 +68,12 @@ class Recipe:
             else:
                 out[name] = parameter.default
         return out
+
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(self.function)
+        except NameError:  # annotations that are only there for a type checker
+            return {name: type(p.default) for name, p in self.parameters().items() if p.default is not p.empty}
 
     def build(self, data: DataSpec, arguments: Mapping[str, Any]) -> Any:
         """The experiment for this data, from resolved arguments."""
@@ -172,14 +180,17 @@ def _from_file(name: str) -> Recipe:
     path = Path(place).expanduser()
     if not path.is_file():
         raise UserError(f"expected a Python file with a recipe, {place} does not exist; write file.py:function")
-    spec = importlib.util.spec_from_file_location(f"recipe_{path.stem}", path)
+    alias = f"recipe_{path.stem}_{seed_of(str(path.resolve())):x}"
+    spec = importlib.util.spec_from_file_location(alias, path)
     if spec is None or spec.loader is None:
         raise UserError(f"expected a Python file with a recipe, came {place}; write file.py:function")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[alias] = module  # dataclasses and `inspect` look for it there
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"expected {place} to import, came {type(error).__name__}: {error}; mend the file") from None
+        came = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"expected {place} to import, came {came}; mend the file") from None
     functions = {n: f for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
     word = word or path.stem
     if word not in functions:
@@ -188,17 +199,19 @@ def _from_file(name: str) -> Recipe:
 
 
 def parts_of(recipe: Recipe) -> list[Any]:
-    """The classes and functions of this package that a recipe names, in the order of their names in its source."""
-    code, seen = recipe.function.__code__, []
-    scope = recipe.function.__globals__
-    for word in code.co_names:
-        thing = scope.get(word)
-        if (
-            thing is not None
-            and (inspect.isclass(thing) or inspect.isfunction(thing))
-            and thing.__module__.startswith("simulacra.")
-            and thing.__module__ != recipe.function.__module__
-            and thing not in seen
-        ):
+    """The classes and functions that a recipe names, in its own order: of this package and of the recipe's file."""
+    seen: list[Any] = []
+    for word in _names(recipe.function.__code__):
+        thing = recipe.function.__globals__.get(word)
+        known = inspect.isclass(thing) or inspect.isfunction(thing)
+        home = getattr(thing, "__module__", "") if known else ""
+        ours = home.startswith("simulacra.") or home == recipe.function.__module__
+        if ours and thing is not recipe.function and thing not in seen:
             seen.append(thing)
     return seen
+
+
+def _names(code: types.CodeType) -> list[str]:
+    """Global names in a function and in those inside it."""
+    inner = [name for one in code.co_consts if isinstance(one, types.CodeType) for name in _names(one)]
+    return [*code.co_names, *inner]

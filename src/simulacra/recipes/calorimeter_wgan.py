@@ -29,7 +29,7 @@ def calorimeter_wgan(
     constrainer: float = 0.01,
     critic_lr: float = 5e-4,
     generator_lr: float = 3e-4,
-    rounds: int = 3000,
+    rounds: int = 2500,
     batch: int = 128,
     ema: float = 0.998,
 ) -> Experiment:
