@@ -23,7 +23,7 @@ MAY = {
     "testing": NOUNS | {"io", "training"},
     "surrogate": NOUNS | {"recipes", "training", "domains"},
     "workflow": NOUNS | {"recipes", "training", "domains", "io", "surrogate"},
-    "report": NOUNS | {"io", "evaluation", "figures", "report"},
+    "report": NOUNS | {"io", "evaluation", "figures", "report", "__version__"},
 }
 
 

@@ -17,6 +17,7 @@ from simulacra.errors import UserError, nearest
 from simulacra.protocols import Codec
 from simulacra.random import draws, seed_of
 from simulacra.training import run
+from simulacra.training.engine import Engine
 from simulacra.training.game import Experiment
 from simulacra.units import parse
 
@@ -124,14 +125,14 @@ class Surrogate:
         Raises:
             UserError: there is no run, it is damaged, or its recipe must be named.
         """
-        place = Path(folder)
+        place, where = Path(folder), Engine.start(device).device
         config = run.RunConfig.read(place)
         checkpoint = run.sound(place)
         experiment = build(config, recipe)
         run.load_weights(checkpoint, experiment)
-        experiment.learners.to(device)
+        experiment.learners.to(where)
         codec: Any = experiment.codec
-        codec.to(device)
+        codec.to(where)
         experiment.learners.eval()
         return Surrogate(place, config, experiment)
 
@@ -153,7 +154,22 @@ class Surrogate:
             raise UserError(f"expected at least one event, came n = {n}; ask for 1 or more")
         chosen = conditions(self.spec, n, given or {}, seed, extrapolate=extrapolate)
         model, codec = self.experiment.model, self.experiment.codec
-        return join(list(generate(model, codec, n, chosen, seed, raw=raw)))
+        made = join(list(generate(model, codec, n, chosen, seed, raw=raw)))
+        if not bool(torch.isfinite(made.x).all()):
+            raise UserError("expected finite events, the model makes others here; choose conditions seen in training")
+        return made
+
+    def listens_to(self) -> list[str]:
+        """The conditions that change the events: the others are told to a model that leaves them aside."""
+        first = conditions(self.spec, BLOCK, {}, 1)
+        other = conditions(self.spec, BLOCK, {}, 2)
+        model, codec = self.experiment.model, self.experiment.codec
+
+        def encoded(given: Given) -> Tensor:
+            return next(generate(model, codec, BLOCK, given, raw=True)).x
+
+        plain = encoded(first)
+        return [name for name in first if not torch.equal(encoded({**first, name: other[name]}), plain)]
 
     def milliseconds(self, batch: int, repeats: int = 5) -> float:
         """The median time per event of sampling and decoding `batch` events at once on one thread, in ms."""
@@ -191,7 +207,7 @@ def build(config: run.RunConfig, recipe: str | None = None) -> Experiment:
     else:
         chosen = recipes.find(config.recipe)
     with draws(seed_of(config.seed, "build")):
-        experiment: Experiment = chosen.build(config.spec, config.arguments)
+        experiment: Experiment = chosen.build(config.spec, chosen.resolve(config.arguments))
     experiment.clock = experiment.clock._replace(rounds=config.rounds)
     if config.batch_size is not None:
         experiment.batch_size = config.batch_size

@@ -52,4 +52,7 @@ def parse(text: str, unit: str) -> float:
     if not found or not math.isfinite(float(found[1])):
         example = f"50{unit}" if unit else "50"
         raise UserError(f"expected a number with a unit such as {example}, came {text!r}; write it without spaces")
-    return convert(float(found[1]), found[2] or unit, unit) if unit or found[2] else float(found[1])
+    value = convert(float(found[1]), found[2] or unit, unit) if unit or found[2] else float(found[1])
+    if not math.isfinite(value):
+        raise UserError(f"expected a finite quantity, came {text!r}; give a smaller one")
+    return value

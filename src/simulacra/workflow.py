@@ -17,7 +17,6 @@ from simulacra.batch import DataSpec
 from simulacra.domains import open_data
 from simulacra.domains.dataset import parts_of
 from simulacra.errors import UserError
-from simulacra.io.publish import sweep
 from simulacra.protocols import Dataset
 from simulacra.surrogate import Surrogate, build
 from simulacra.training import run
@@ -59,8 +58,6 @@ class Training:
         with ExitStack() as stack:
             if first:
                 stack.enter_context(run.locked(self.folder))
-                sweep(self.folder)
-                sweep(self.folder / "checkpoints")
             log = run.LossLog(self.folder, clock.round, active=first)
             try:
                 for step in train(self.experiment, self.streams, seed=self.config.seed, engine=self.engine):

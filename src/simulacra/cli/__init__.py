@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 
 import typer
 
 from simulacra.cli import data, demo, evaluate, explain, listing, sample, train
+from simulacra.cli.words import debugging, plain
 from simulacra.errors import SimulacraError, nearest
 
 app = typer.Typer(
@@ -41,7 +42,7 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, prog_name="simulacra", standalone_mode=False)
         return int(code or 0)
     except SimulacraError as error:
-        if os.environ.get("SIMULACRA_DEBUG"):
+        if debugging():
             raise
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -55,16 +56,32 @@ def run(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         words = getattr(error, "format_message", None)
-        if words is None:
+        if words is not None:
+            return _complain(f"{str(words()).rstrip('.')}; see simulacra {verb or ''} --help", 2)
+        what = _of_the_machine(error)
+        if what is None or debugging():
             raise
-        return _complain(f"{str(words()).rstrip('.')}; see simulacra {verb or ''} --help", 2)
+        return _complain(what, 2)
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    """One line for what the disk or the memory refused; None for everything else."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"expected a place to read and write, {error.filename or 'it'} gives {error.strerror}; choose another"
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in text and "allocat" in text):
+        return "expected to fit the memory, it is too small for this; ask for fewer events or a smaller batch"
+    return None
 
 
 def _complain(message: str, code: int) -> int:
-    print("simulacra: " + " ".join(message.split()), file=sys.stderr)
+    print("simulacra: " + plain(message), file=sys.stderr)
     return code
 
 
 def main() -> None:
     """The entry point of the `simulacra` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     sys.exit(run(sys.argv[1:]))

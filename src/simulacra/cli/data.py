@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from simulacra.cli.words import plain
+
 
 def data(
     name: Annotated[str, typer.Argument(help="A name such as fashion-mnist, toys:grid25, electrons, or a path.")],
@@ -37,12 +39,12 @@ def data(
         print(json.dumps({**spec.to_json(), "events": len(dataset), "parts_rows": parts}))
         return
     unit = f" {spec.x.unit}" if spec.x.unit else ""
-    print(f"{spec.name}: {len(dataset):,} events, {spec.layout} of shape {spec.x.shape}{unit}")
+    print(f"{plain(spec.name)}: {len(dataset):,} events, {spec.layout} of shape {spec.x.shape}{unit}")
     for part, shape in spec.parts.items():
         print(f"  {part}: {' x '.join(map(str, shape))}")
     for given, field in spec.given.items():
         span = "" if field.range is None else f" from {field.range[0]:g} to {field.range[1]:g} {field.unit}"
         levels = f" of {field.levels} levels" if field.levels else ""
-        print(f"  given {given}: {field.kind}{levels}{span}")
+        print(f"  given {plain(given)}: {field.kind}{levels}{span}")
     print("  parts: " + ", ".join(f"{part} {count:,}" for part, count in parts.items()))
     print(f"  fingerprint: {spec.fingerprint}")

@@ -21,7 +21,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON, and nothing else.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Without classifiers.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the generated events and of the judge.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the generated events and of the judge.")] = 0,
     limit: Annotated[int, typer.Option(help="At most this many reference events.")] = 10_000,
     report: Annotated[
         Path | None, typer.Option(help="Where to write the page; by default report.html beside it.")
@@ -34,14 +34,15 @@ def evaluate(
 
     if limit < 20:
         raise UserError(f"expected --limit of at least 20 events, came {limit}; a judge needs events")
+    page = report or (what / "report.html" if what.is_dir() else what.with_suffix(".html"))
+    if page.is_dir() or page.suffix != ".html":
+        raise UserError(f"expected --report ending in .html, came {page}; name a file")
     if what.is_dir():
         surrogate = Surrogate.load(what, recipe)
-        evaluation, speed, lines = judge_run(surrogate, reference, seed=seed, fast=fast, limit=limit, page=report)
-        page = report or what / "report.html"
+        evaluation, speed, lines = judge_run(surrogate, reference, seed=seed, fast=fast, limit=limit, page=page)
     else:
         if reference is None:
             raise UserError(f"expected --reference for the file {what}, came nothing; name a file of real events")
-        page = report or what.with_suffix(".html")
         evaluation, lines = judge_file(what, reference, page, seed=seed, fast=fast, limit=limit)
         speed = {}
     if as_json:
@@ -68,6 +69,7 @@ def judge_run(
     from dataclasses import asdict
 
     from simulacra import domains, evaluation
+    from simulacra.batch import Batch
     from simulacra.domains.dataset import parts_of
     from simulacra.errors import UserError
     from simulacra.report import write_report
@@ -90,6 +92,8 @@ def judge_run(
     if missing:
         raise UserError(f"expected the condition {missing[0]!r} in the reference, it has {sorted(events.given)}")
     made = surrogate.sample(len(events), {k: events.given[k] for k in spec.given}, seed=seed + 1, extrapolate=True)
+    heard = surrogate.listens_to()
+    made = Batch(made.x, {k: v for k, v in made.given.items() if k in heard or spec.given[k].kind != "class"})
     observables = domains.observables(spec)
     found = evaluation.evaluate(events, made, spec, observables, train=train, fast=fast, seed=seed)
     speed = {"ms at batch 1": surrogate.milliseconds(1), "ms at batch 1000": surrogate.milliseconds(1000)}

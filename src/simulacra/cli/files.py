@@ -27,6 +27,14 @@ def check_target(path: Path, *, raw: bool = False) -> None:
         raise UserError(f"expected a file to write, {path} is a folder; name a file in it")
 
 
+def check_layout(path: Path, spec: DataSpec, *, raw: bool = False) -> None:
+    """Raises a UserError before any work is done where a file of this suffix cannot hold such events."""
+    if path.suffix in (".h5", ".hdf5") and spec.layout != "layers":
+        raise UserError(f"expected showers for {path.suffix}, came {spec.layout} data; write .npz")
+    if path.suffix == ".png" and spec.layout != "image" and (spec.layout, spec.x.size) != ("vector", 2):
+        raise UserError(f"expected images or 2-D points for .png, came {spec.layout} data; write .h5 or .npz")
+
+
 def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[str, Any], *, raw: bool = False) -> None:
     """Writes events in one step; nothing half-written stays.
 
@@ -38,8 +46,6 @@ def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[s
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix in (".h5", ".hdf5"):
-            if spec.layout != "layers":
-                raise UserError(f"expected showers for {path.suffix}, came {spec.layout} data; write .npz")
             from simulacra.domains import calorimeter
 
             calorimeter.save(path, batch, calorimeter.Geometry.from_json(spec.geometry or {}), attributes)
@@ -59,12 +65,4 @@ def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[s
 def _picture(batch: Batch, spec: DataSpec) -> bytes:
     from simulacra import figures
 
-    if spec.layout == "image":
-        figure = figures.image_grid(batch.x[:100])
-    elif spec.layout == "vector" and spec.x.size == 2:
-        figure = figures.scatter(batch.x)
-    else:
-        raise UserError(f"expected images or 2-D points for .png, came {spec.layout} data; write .h5 or .npz")
-    box = io.BytesIO()
-    figure.savefig(box, format="png", dpi=150)
-    return box.getvalue()
+    return figures.png(figures.image_grid(batch.x[:100]) if spec.layout == "image" else figures.scatter(batch.x))

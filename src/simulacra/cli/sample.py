@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from simulacra.cli.words import plain
+
 
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path, typer.Option(help="Where to write: .h5, .npz or .png.")],
-    n: Annotated[int, typer.Option("-n", help="How many events.")] = 1000,
+    n: Annotated[int, typer.Option("-n", max=2**40, help="How many events.")] = 1000,
     given: Annotated[list[str] | None, typer.Option(help="A condition, such as energy=50GeV; may be repeated.")] = None,
     like: Annotated[Path | None, typer.Option(help="Take the conditions of the events in this file.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the events.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the events.")] = 0,
     raw: Annotated[bool, typer.Option("--raw", help="As the model makes them, before decoding (.npz only).")] = False,
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="Allow conditions never seen in training.")
@@ -23,7 +25,7 @@ def sample(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Writes new events in physical units, at the conditions asked for."""
-    from simulacra.cli.files import check_target, write_events
+    from simulacra.cli.files import check_layout, check_target, write_events
     from simulacra.domains import open_data
     from simulacra.errors import UserError
     from simulacra.surrogate import Surrogate
@@ -38,12 +40,14 @@ def sample(
         raise UserError(f"expected -n of at least 1, came {n}; ask for 1 or more")
     check_target(out, raw=raw)
     surrogate = Surrogate.load(run, recipe, device)
+    check_layout(out, surrogate.spec, raw=raw)
     if like is not None:
         events = open_data(like)
         rows = events[slice(0, n)]
         if len(rows) < n:
             raise UserError(f"expected {n} events in {like} to take conditions from, it has {len(rows)}; lower -n")
         asked = {**{k: v for k, v in rows.given.items() if k in surrogate.spec.given}, **asked}
+    about = {"run": plain(run), "recipe": plain(surrogate.config.recipe), "seed": seed}
     made = surrogate.sample(n, asked, seed=seed, raw=raw, extrapolate=extrapolate)
-    write_events(out, made, surrogate.spec, {"run": str(run), "recipe": surrogate.config.recipe, "seed": seed}, raw=raw)
-    print(f"wrote {n:,} events to {out}")
+    write_events(out, made, surrogate.spec, about, raw=raw)
+    print(f"wrote {n:,} events to {plain(out)}")

@@ -27,7 +27,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The run folder; by default runs/RECIPE-DATA.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Rounds to play; by default the recipe's own.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Events per turn over all processes.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")] = "auto",
     precision: Annotated[str, typer.Option(help="float32 or bf16.")] = "float32",
     threads: Annotated[int | None, typer.Option(help="CPU threads; measured where left out.")] = None,
@@ -129,7 +129,7 @@ def play(training: Training, checkpoint_every: int | None = None) -> None:
         rounds = training.rounds(checkpoint_every)
         for step in rounds:
             show(step)
-            if came:
+            if training.engine.any(bool(came)):
                 rounds.close()
                 break
     if came:

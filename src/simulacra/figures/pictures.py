@@ -29,14 +29,14 @@ def layers(
         figure = new(7.2, 1.05 * len(rows) + 0.5)
         axes = figure.subplots(len(rows), len(chosen), squeeze=False)
         drawn = None
-        for line, (title, x) in zip(axes, rows.items(), strict=True):
+        for number, (line, (title, x)) in enumerate(zip(axes, rows.items(), strict=True)):
             for axis, (name, shape) in zip(line, chosen, strict=True):
                 picture = np.ma.masked_less_equal(x[where[name]].reshape(shape).numpy(), 0)
                 axis.set_facecolor("#f2f2f2")
                 drawn = axis.imshow(picture, norm=scale, aspect="auto", origin="lower", interpolation="nearest")
                 axis.set_xticks([])
                 axis.set_yticks([])
-                if line is axes[0]:
+                if number == 0:
                     axis.set_title(name)
             line[0].set_ylabel(title, rotation=0, ha="right", va="center")
         if drawn is not None:

@@ -38,7 +38,7 @@ class EMA:
         self._norms = list(_spectral_norms(average))
 
     @torch.no_grad()
-    def _blend(self, decay: float, iterations: int = 1) -> None:
+    def _blend(self, decay: float, iterations: int = 10) -> None:
         for own, other in zip(self.average.parameters(), self.live.parameters(), strict=True):
             own.lerp_(other, 1 - decay)
         vectors = {id(vector) for norm, _ in self._norms for vector in (norm._u, norm._v)}

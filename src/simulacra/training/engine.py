@@ -108,6 +108,10 @@ class Engine:
                 dist.all_reduce(values)
         return values
 
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up on any process: all of them get the same answer."""
+        return flag if self.world == 1 else bool(self.reduce(torch.tensor(float(flag), device=self.device)) > 0)
+
     def sums(self, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each tensor summed over processes."""
         return {name: self.reduce(value.clone()) for name, value in named.items()}

@@ -1,0 +1,81 @@
+"""Small data and small runs, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import simulacra.cli as cli
+from simulacra.domains import calorimeter
+
+TINY_TREE = ["--hidden", "8", "--flow-hidden", "8", "--flow-steps", "2", "--pairs", "256", "--batch-size", "32"]
+
+
+@pytest.fixture(scope="session")
+def showers(tmp_path_factory) -> Path:
+    """160 Geant4 showers."""
+    path = tmp_path_factory.mktemp("showers") / "showers.h5"
+    calorimeter.save(path, calorimeter.open_bundled()[:160], calorimeter.LAR3)
+    return path
+
+
+@pytest.fixture(scope="session")
+def points(tmp_path_factory) -> Path:
+    """200 points in the plane with a label."""
+    path = tmp_path_factory.mktemp("points") / "points.npz"
+    draw = np.random.default_rng(0)
+    label = np.arange(200) % 3
+    np.savez(path, x=draw.normal(size=(200, 2)) + label[:, None] * 4, label=label)
+    return path
+
+
+@pytest.fixture(scope="session")
+def shower_run(showers, tmp_path_factory) -> Path:
+    """A run of four rounds on showers."""
+    out = tmp_path_factory.mktemp("runs") / "showers"
+    words = ["train", "calorimeter_tree", "--data", str(showers), "--out", str(out), "--rounds", "4", "--threads", "1"]
+    assert cli.run([*words, *TINY_TREE]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def point_run(points, tmp_path_factory) -> Path:
+    """A run of four rounds on labelled points."""
+    out = tmp_path_factory.mktemp("runs") / "points"
+    words = ["train", "cgan", "--data", str(points), "--out", str(out), "--rounds", "4", "--threads", "1"]
+    assert cli.run([*words, "--width", "8"]) == 0
+    return out
+
+
+@pytest.fixture
+def refuse(capsys, monkeypatch):
+    """Runs a command that must fail with one line, and gives that line."""
+    seen: list[str] = []
+    complain = cli._complain
+    monkeypatch.setattr(cli, "_complain", lambda message, code: seen.append(message) or complain(message, code))
+
+    def check(*words: object, code: int = 2) -> str:
+        seen.clear()
+        capsys.readouterr()
+        came = cli.run([str(word) for word in words])
+        out, err = capsys.readouterr()
+        assert came == code, (words, came, out, err)
+        assert len(seen) == 1, (words, err)
+        assert "\n" not in seen[0], seen[0]
+        assert err.strip().splitlines() == [line for line in err.splitlines() if line.startswith("simulacra: ")]
+        assert err.count("\n") == 1
+        assert "Traceback" not in err + out
+        assert all(c.isprintable() for c in err.strip())
+        return err.strip().removeprefix("simulacra: ")
+
+    return check
+
+
+def write_showers(path: Path, x: np.ndarray, energy: np.ndarray, **names: str) -> None:
+    """A shower file without any check."""
+    with h5py.File(path, "w") as file:
+        file[names.get("x", "showers")] = x
+        file[names.get("energy", "incident_energies")] = energy
+        file.attrs["geometry"] = "lar3"
