@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
 import simulacra.cli as cli
 from simulacra.domains import calorimeter
 

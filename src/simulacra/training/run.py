@@ -121,6 +121,9 @@ def create(folder: Path, config: RunConfig) -> None:
         raise UserError(f"expected a new folder, {folder} is not empty; use another --out")
     with writing(folder):
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    with locked(folder), writing(folder):
+        if (folder / "run.json").exists():
+            raise UserError(f"expected to own {folder}, another process started a run there; use another --out")
         write_atomic(folder / "run.json", json.dumps(config.to_json(), indent=1).encode())
 
 
