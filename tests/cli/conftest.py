@@ -16,19 +16,19 @@ TINY_TREE = ["--hidden", "8", "--flow-hidden", "8", "--flow-steps", "2", "--pair
 
 @pytest.fixture(scope="session")
 def showers(tmp_path_factory) -> Path:
-    """160 Geant4 showers."""
+    """400 Geant4 showers."""
     path = tmp_path_factory.mktemp("showers") / "showers.h5"
-    calorimeter.save(path, calorimeter.open_bundled()[:160], calorimeter.LAR3)
+    calorimeter.save(path, calorimeter.open_bundled()[:400], calorimeter.LAR3)
     return path
 
 
 @pytest.fixture(scope="session")
 def points(tmp_path_factory) -> Path:
-    """200 points in the plane with a label."""
+    """400 points in the plane with a label."""
     path = tmp_path_factory.mktemp("points") / "points.npz"
     draw = np.random.default_rng(0)
-    label = np.arange(200) % 3
-    np.savez(path, x=draw.normal(size=(200, 2)) + label[:, None] * 4, label=label)
+    label = np.arange(400) % 3
+    np.savez(path, x=draw.normal(size=(400, 2)) + label[:, None] * 4, label=label)
     return path
 
 

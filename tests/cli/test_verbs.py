@@ -88,12 +88,12 @@ def test_explain_shows_the_recipe_and_all_that_it_composes(name, capsys):
 def test_data_are_described(showers, points, capsys, tmp_path):
     assert run(["data", str(showers)]) == 0
     out = capsys.readouterr().out
-    assert "160 events, layers of shape (504,) MeV" in out
+    assert "400 events, layers of shape (504,) MeV" in out
     assert "layer1: 12 x 12" in out
     assert "given energy: real from" in out
     assert run(["data", str(showers), "--json", "--repack", str(tmp_path / "again.h5")]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["events"] == sum(said["parts_rows"].values()) == 160
+    assert said["events"] == sum(said["parts_rows"].values()) == 400
     again = open_data(tmp_path / "again.h5")
     assert again.spec.fingerprint == said["fingerprint"]
     assert torch.equal(again[:].x, open_data(showers)[:].x)
@@ -162,20 +162,20 @@ def test_beyond_the_trained_range_only_when_asked(shower_run, refuse, tmp_path):
 
 
 def test_a_run_is_judged(shower_run, capsys):
-    assert run(["evaluate", str(shower_run), "--fast", "--limit", "40"]) == 0
+    assert run(["evaluate", str(shower_run), "--fast", "--limit", "100"]) == 0
     out = capsys.readouterr().out
     assert "response/bias" in out
     assert "times faster than the simulator" in out
     page = (shower_run / "report.html").read_text()
     assert "calorimeter_tree" in page
-    assert run(["evaluate", str(shower_run), "--fast", "--limit", "40", "--json"]) == 0
+    assert run(["evaluate", str(shower_run), "--fast", "--limit", "100", "--json"]) == 0
     metrics = json.loads(capsys.readouterr().out)
     assert {"value", "error", "floor"} <= set(metrics["response/bias"])
 
 
 def test_a_file_is_judged(points, capsys, tmp_path):
     page = tmp_path / "page.html"
-    words = ["evaluate", str(points), "--reference", str(points), "--fast", "--limit", "60", "--report", str(page)]
+    words = ["evaluate", str(points), "--reference", str(points), "--fast", "--limit", "100", "--report", str(page)]
     assert run(words) == 0
     assert page.stat().st_size > 1000
 
@@ -187,10 +187,10 @@ def test_the_verbs_as_commands(points, tmp_path):
     for words, want in (
         (["list"], "wgan_gp"),
         (["explain", "realnvp"], "class AffineCoupling"),
-        (["data", points], "200 events, vector of shape (2,)"),
+        (["data", points], "400 events, vector of shape (2,)"),
         (["train", "wgan_gp", "--data", points, "--out", out, *small], f"next: simulacra evaluate {out}"),
         (["sample", out, "-n", "5", "--out", tmp_path / "a.npz"], "wrote 5 events"),
-        (["evaluate", out, "--fast", "--limit", "40"], "report.html"),
+        (["evaluate", out, "--fast", "--limit", "100"], "report.html"),
     ):
         done = command(*words)
         assert done.returncode == 0, done.stderr

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from simulacra.evaluation import Evaluation
     from simulacra.surrogate import Surrogate
 
+LEAST = 80
+"""Events without which nothing can be judged."""
+
 
 def evaluate(
     what: Annotated[Path, typer.Argument(help="A run folder, or a file of events.")],
@@ -32,8 +35,8 @@ def evaluate(
     from simulacra.errors import UserError
     from simulacra.surrogate import Surrogate
 
-    if limit < 20:
-        raise UserError(f"expected --limit of at least 20 events, came {limit}; a judge needs events")
+    if limit < LEAST:
+        raise UserError(f"expected --limit of at least {LEAST} events, came {limit}; a judge needs events")
     page = report or (what / "report.html" if what.is_dir() else what.with_suffix(".html"))
     if page.is_dir() or page.suffix != ".html":
         raise UserError(f"expected --report ending in .html, came {page}; name a file")

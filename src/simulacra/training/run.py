@@ -120,10 +120,11 @@ def create(folder: Path, config: RunConfig) -> None:
     if folder.exists() and (not folder.is_dir() or [p for p in folder.iterdir() if not p.name.startswith(".")]):
         raise UserError(f"expected a new folder, {folder} is not empty; use another --out")
     with writing(folder):
-        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    with locked(folder), writing(folder):
-        if (folder / "run.json").exists():
-            raise UserError(f"expected to own {folder}, another process started a run there; use another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            (folder / "checkpoints").mkdir()
+        except FileExistsError:
+            raise UserError(f"expected to own {folder}, another process began a run there; use another --out") from None
         write_atomic(folder / "run.json", json.dumps(config.to_json(), indent=1).encode())
 
 
