@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from simulacra.protocols import Dataset
 from simulacra.surrogate import Surrogate, build
 from simulacra.training import run
 from simulacra.training.engine import Engine
+from simulacra.training.events import EventLog
 from simulacra.training.game import Experiment
 from simulacra.training.loop import Step, train
 from simulacra.training.stream import DataStream
@@ -59,9 +61,12 @@ class Training:
             if first:
                 stack.enter_context(run.locked(self.folder))
             log = run.LossLog(self.folder, clock.round, active=first)
+            events = EventLog(self.folder, clock.round, active=first)
+            stack.callback(events.close)
             try:
                 for step in train(self.experiment, self.streams, seed=self.config.seed, engine=self.engine):
                     log.add(step)
+                    events.add(step)
                     if step.clock.round % every == 0 or step.clock.round == step.clock.rounds:
                         log.flush()
                         self.save()
@@ -113,7 +118,7 @@ def begin(
         if value is not None and value < 1:
             raise UserError(f"expected --{name} of at least 1, came {value}; leave it out for the recipe's own")
     chosen = recipes.find(recipe)
-    resolved = chosen.resolve(arguments or {})
+    resolved = json.loads(json.dumps(chosen.resolve(arguments or {})))  # what a later rebuild will read
     dataset = open_data(data, **options)
     rows = parts_of(dataset)["train"]
     engine = Engine.start(device, precision)

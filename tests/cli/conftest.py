@@ -74,9 +74,11 @@ def refuse(capsys, monkeypatch):
     return check
 
 
-def write_showers(path: Path, x: np.ndarray, energy: np.ndarray, **names: str) -> None:
+def write_showers(
+    path: Path, x: np.ndarray, energy: np.ndarray, showers: str = "showers", energies: str = "incident_energies"
+) -> None:
     """A shower file without any check."""
     with h5py.File(path, "w") as file:
-        file[names.get("x", "showers")] = x
-        file[names.get("energy", "incident_energies")] = energy
+        file[showers] = x
+        file[energies] = energy
         file.attrs["geometry"] = "lar3"

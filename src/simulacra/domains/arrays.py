@@ -59,7 +59,7 @@ def open_npz(path: str | Path) -> ArrayDataset:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("not a zip archive")
             arrays = {name: file[name] for name in file.files}

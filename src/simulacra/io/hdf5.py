@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ import h5py
 import numpy as np
 
 from simulacra.errors import SimulacraError, UserError
+from simulacra.io.publish import write_atomic
 
 FAILURES = (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError, OverflowError, IndexError)
 """What h5py raises on damaged files."""
@@ -160,32 +160,28 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray], attrs: Mapping[str
     path = Path(path)
     if not path.parent.is_dir():
         raise UserError(f"expected a folder for {path.name}, {path.parent} does not exist; make it first")
-    temporary = path.parent / f".writing-{path.name}-{uuid.uuid4().hex[:8]}"
     try:
-        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-            for name, array in arrays.items():
-                row = max(1, array.nbytes // max(len(array), 1))
-                chunk = (max(1, min(len(array), (1 << 20) // row)), *array.shape[1:])
-                file.create_dataset(
-                    name,
-                    data=array,
-                    chunks=chunk,
-                    compression="gzip",
-                    compression_opts=level,
-                    shuffle=True,
-                    fletcher32=True,
-                )
-            file.attrs.update({name: _plain(value) for name, value in attrs.items()})
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_atomic(path, _image(arrays, attrs, level))
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"expected to write {path}, it failed ({reason}); check the folder and its space") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _image(arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Any], level: int) -> bytes:
+    """The bytes of the file, made in memory: on a disk that is full the HDF5 library fails beyond repair."""
+    with h5py.File("image", "w", driver="core", backing_store=False, libver=("v110", "v110")) as file:
+        for name, array in arrays.items():
+            row = max(1, array.nbytes // max(len(array), 1))
+            chunk = (max(1, min(len(array), (1 << 20) // row)), *array.shape[1:])
+            file.create_dataset(
+                name,
+                data=array,
+                chunks=chunk,
+                compression="gzip",
+                compression_opts=level,
+                shuffle=True,
+                fletcher32=True,
+            )
+        file.attrs.update({name: _plain(value) for name, value in attrs.items()})
+        file.flush()
+        return file.id.get_file_image()

@@ -102,7 +102,17 @@ class RunConfig:
                 raise UserError(
                     f"{path} has format {found}, this version reads up to {FORMAT}; install a newer simulacra"
                 )
-            return RunConfig(**{**body, "spec": DataSpec.from_json(body["spec"])})
+            config = RunConfig(**{**body, "spec": DataSpec.from_json(body["spec"])})
+            for value, kind in (
+                (config.recipe, str),
+                (config.arguments, dict),
+                (config.data["name"], str),
+                (config.data["options"], dict),
+                *((number, int) for number in (config.seed, config.rounds, config.threads)),
+            ):
+                if not isinstance(value, kind):
+                    raise TypeError
+            return config
         except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
             if isinstance(error, UserError):
                 raise
