@@ -34,8 +34,9 @@ def training_spec(dataset: Dataset, rows: Tensor) -> DataSpec:
     for name, field in given.items():
         if field.kind == "real":
             low, high = float("inf"), float("-inf")
-            for start in range(0, len(rows), 65536):
-                values = dataset[rows[start : start + 65536]].given[name]
+            step = max(256, 2**26 // max(dataset.spec.x.size, 1))
+            for start in range(0, len(rows), step):
+                values = dataset[rows[start : start + step]].given[name]
                 low, high = min(low, float(values.min())), max(high, float(values.max()))
             given[name] = replace(field, range=(low, high))
     return replace(dataset.spec, given=given, rows=len(rows))
@@ -88,7 +89,7 @@ class Training:
 def _streams(
     config: run.RunConfig, dataset: Dataset, rows: Tensor, experiment: Experiment, engine: Engine
 ) -> dict[str, DataStream]:
-    block = 0 if getattr(dataset, "in_memory", True) else 256
+    block = 256 if hasattr(dataset, "blocks") else 0  # showers that stay on disk
     experiment.learners.to(engine.device)
     codec: Any = experiment.codec
     codec.to(engine.device)

@@ -168,15 +168,14 @@ def test_a_run_is_judged(shower_run, capsys):
     assert "times faster than the simulator" in out
     page = (shower_run / "report.html").read_text()
     assert "calorimeter_tree" in page
-    assert run(["evaluate", str(shower_run), "--fast", "--limit", "100", "--json"]) == 0
-    metrics = json.loads(capsys.readouterr().out)
-    assert {"value", "error", "floor"} <= set(metrics["response/bias"])
 
 
 def test_a_file_is_judged(points, capsys, tmp_path):
     page = tmp_path / "page.html"
     words = ["evaluate", str(points), "--reference", str(points), "--fast", "--limit", "100", "--report", str(page)]
-    assert run(words) == 0
+    assert run([*words, "--json"]) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    assert all({"value", "error", "floor"} <= set(row) for row in metrics.values())
     assert page.stat().st_size > 1000
 
 
