@@ -35,7 +35,8 @@ OBJECTIVES, PENALTIES, GAN = "tests/gan/test_objectives.py", "tests/gan/test_pen
 FLOWS, MATCHING = "tests/flows/test_flows.py", "tests/diffusion/test_flow_matching.py"
 TREE, CODEC = "tests/autoregressive/test_splitting.py", "tests/domains/test_calorimeter_codec.py"
 IMAGES, DISTANCES = "tests/domains/test_images.py", "tests/evaluation/test_distances.py"
-READINGS, TURN = "tests/domains/test_calorimeter_observables.py", "tests/training/test_turn.py"
+CLOSED = "tests/evaluation/test_closed_forms.py"
+READINGS, AVERAGING = "tests/domains/test_calorimeter_observables.py", "tests/training/test_averaging.py"
 CLASSIFIERS, CONTRACTS, TOYS = (
     "tests/evaluation/test_classifiers.py",
     "tests/recipes/test_contracts.py",
@@ -90,10 +91,10 @@ MUTANTS = [
     Mutant(
         "surrogate.py",
         "made: Batch = model.sample(BLOCK,",
-        "made: Batch = model.sample(len(next(iter(block.values()))),",
+        "made: Batch = model.sample(size,",
         CONTRACTS,
     ),
-    Mutant("training/averaging.py", "own.lerp_(other, 1 - decay)", "own.lerp_(other, decay)", TURN),
+    Mutant("training/averaging.py", "own.lerp_(other, 1 - decay)", "own.lerp_(other, decay)", AVERAGING),
     # codecs
     Mutant(
         "domains/images/codec.py", "2 * x - 1, self.padding, value=-1.0", "2 * x - 1, self.padding, value=0.0", IMAGES
@@ -124,12 +125,10 @@ MUTANTS = [
         DISTANCES,
     ),
     Mutant("evaluation/distances.py", "np.sqrt(max(distance**2 - f**2, 0))", "distance", DISTANCES),
-    Mutant("evaluation/frechet.py", "np.trace(cov_b) - 2 * cross)", "np.trace(cov_b) - cross)", DISTANCES),
-    Mutant(
-        "evaluation/response.py", "b.mean() / scale - 1), float(error)", "b.mean() / scale), float(error)", DISTANCES
-    ),
-    Mutant("evaluation/response.py", "- 1, 0) / 4 for v", "- 1, 0) / 2 for v", DISTANCES),
-    Mutant("evaluation/modes.py", "size <= reach * sigma", "size <= reach", DISTANCES),
+    Mutant("evaluation/frechet.py", "np.trace(cov_b) - 2 * cross)", "np.trace(cov_b) - cross)", CLOSED),
+    Mutant("evaluation/response.py", "b.mean() / scale - 1), float(error)", "b.mean() / scale), float(error)", CLOSED),
+    Mutant("evaluation/response.py", "- 1, 0) / 4 for v", "- 1, 0) / 2 for v", CLOSED),
+    Mutant("evaluation/modes.py", "size <= reach * sigma", "size <= reach", CLOSED),
     Mutant(
         "evaluation/classifiers.py", "1.3 * np.sqrt(delong + spread)", "0.3 * np.sqrt(delong + spread)", CLASSIFIERS
     ),

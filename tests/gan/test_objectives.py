@@ -86,3 +86,21 @@ def test_relativistic_compares_pairs():
     assert torch.allclose(objective.critic(real + 5, fake + 5), objective.critic(real, fake))
     with pytest.raises(ValueError, match="expected the scores of real events, came None"):
         objective.generator(None, fake)
+
+
+@pytest.mark.parametrize(
+    "objective", [Minimax(), NonSaturating(), LeastSquares(), Hinge(), Wasserstein(), Relativistic()], ids=repr
+)
+def test_each_side_wants_the_score_that_the_other_fears(objective):
+    real, fake = torch.zeros(5), torch.linspace(-0.9, -0.1, 5).requires_grad_()
+    (critic,) = torch.autograd.grad(objective.critic(real, fake).sum(), fake)
+    (generator,) = torch.autograd.grad(objective.generator(real, fake).sum(), fake)
+    assert (critic > 0).all()
+    assert (generator < 0).all()
+
+
+def test_in_the_minimax_game_one_side_loses_what_the_other_wins():
+    real, fake = torch.zeros(5), torch.linspace(-3, 3, 5).requires_grad_()
+    (critic,) = torch.autograd.grad(Minimax().critic(real, fake).sum(), fake)
+    (generator,) = torch.autograd.grad(Minimax().generator(None, fake).sum(), fake)
+    assert torch.allclose(critic, -generator)

@@ -90,6 +90,11 @@ def test_the_slope_is_that_of_the_point_itself():
     assert torch.allclose(GradientPenalty(target=0)(duel(Quadratic(), x, x)), x.square().sum(1), atol=1e-5)
 
 
+def test_r1_is_about_the_slope_at_real_events():
+    real, fake = torch.randn(6, 3), torch.randn(6, 3)
+    assert torch.allclose(R1()(duel(Quadratic(), real, fake)), real.square().sum(1))
+
+
 def test_a_flat_critic_has_finite_gradients():
     critic = linear([0.0, 0.0])
     penalty = GradientPenalty()(duel(critic, torch.randn(4, 2), torch.randn(4, 2))).mean()
