@@ -56,7 +56,7 @@ def test_the_page_stands_alone_and_shows_every_observable(tmp_path, showers):
     assert len(text) < 4e6
     for o in seen:
         assert f"<h3>{o.name}</h3>" in text
-    assert text.index("It agrees within 1 %.") < text.index("0.61 ± 0.01") < text.index("What was run")
+    assert text.index("It agrees within 1 %.") < text.index("0.610 ± 0.010") < text.index("What was run")
 
 
 def test_hostile_words_are_shown_and_not_run(tmp_path, showers):

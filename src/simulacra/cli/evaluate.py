@@ -175,7 +175,7 @@ def print_table(evaluation: Evaluation, speed: dict[str, float], lines: list[str
         (m for m in evaluation.metrics.items() if m[0].startswith("separation/")), key=lambda m: -m[1].value
     )
     for name, m in [*(m for m in evaluation.metrics.items() if m[0].startswith(_FIRST)), *separations[:5]]:
-        table.add_row(name, f"{m.value:.4g} ± {m.error:.2g} {m.unit}", f"{m.floor:.4g} ± {m.floor_error:.2g}")
+        table.add_row(name, *str(m).removesuffix(")").split(" (floor "))
     console.print(table)
     for name, value in speed.items():
         console.print(f"{name}: {value:,.3g}", highlight=False)

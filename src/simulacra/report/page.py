@@ -85,7 +85,7 @@ def _svg(figure: Any) -> Markup:
 def _tables(metrics: Mapping[str, Measurement]) -> Iterator[tuple[str, str, list[tuple[str, ...]]]]:
     for title, prefixes in LEADING:
         rows = [
-            (name, f"{m.value:.4g} ± {m.error:.2g}", f"{m.floor:.4g} ± {m.floor_error:.2g}", m.unit, f"{m.n:,}")
+            (name, *str(m).removesuffix(")").split(" (floor "), f"{m.n:,}")
             for name, m in metrics.items()
             if name.startswith(prefixes)
         ]
