@@ -53,7 +53,7 @@ def profile(
         ratio_panel(low, cut, sides[0], sides[1], (0.8, 1.2))
         low.set_xlabel(short(across or "entry"))
         low.set_xlim(cut[0], cut[-1])
-        if np.all(cut == np.round(cut)) and low.get_xscale() == "linear":
+        if np.all(2 * cut == np.round(2 * cut)) and len(cut) < 100 and low.get_xscale() == "linear":
             low.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
