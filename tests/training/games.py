@@ -123,7 +123,7 @@ def play(
     experiment = build()
     experiment.clock = Clock(0, rounds)
     streams = streams_for(experiment, points(), seed, engine=engine)
-    config = run.RunConfig("duel", {}, {}, SPEC, seed, rounds, None, 1, "float32", {})
+    config = run.RunConfig("duel", {}, {"name": "duel", "options": {}}, SPEC, seed, rounds, None, 1, "float32", {})
     if engine.rank == 0:
         place.mkdir(parents=True, exist_ok=True)
         with run.locked(place):

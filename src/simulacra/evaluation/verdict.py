@@ -179,7 +179,7 @@ def _usable(evaluation: Evaluation, response: float, resolution: float) -> list[
     }
     said = " and ".join(f"the {p.split('/')[0]} within {100 * v:.2g} %" for p, v in worst.items())
     low, high = max(best[0][0], seen[0]), min(best[-1][1], seen[1])
-    return [f"Usable at {low:.3g} to {high:.3g} {best[0][2]}: in each energy bin {said} (95 %)."]
+    return [f"Usable at {low:.3g} to {high:.3g} {best[0][2]} where {said} per energy bin (95 %) will do."]
 
 
 def _observables(metrics: Mapping[str, Measurement], most: int = 5) -> list[str]:
