@@ -95,3 +95,15 @@ def test_a_conditional_model_listens_and_an_unconditional_one_does_not(tmp_path)
         for _ in training.rounds():
             pass
         assert training.surrogate().listens_to() == heard
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data"), [("wgan_gp", "toys:ring8"), ("realnvp", "toys:moons"), ("gan", "toys:ring8")]
+)
+def test_half_precision_trains_and_stays_finite(tmp_path, recipe, data):
+    training = workflow.begin(tmp_path / "r", recipe, data, rounds=4, precision="bf16", threads=1, batch_size=32)
+    losses = [float(v) for step in training.rounds() for v in step.losses.values()]
+    assert torch.isfinite(torch.tensor(losses)).all()
+    kinds = {p.dtype for p in training.experiment.learners.parameters()}
+    assert kinds == {torch.float32}
+    assert training.surrogate().sample(10).x.dtype == torch.float32

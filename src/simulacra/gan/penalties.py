@@ -40,7 +40,8 @@ class GradientPenalty:
     name: str = "gradient_penalty"
 
     def __call__(self, duel: Duel) -> Tensor:
-        real, fake = duel.seen_real, duel.seen_fake
+        real = duel.seen_real
+        fake = duel.seen_fake.to(real.dtype)  # bf16 networks make bf16 events
         share = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
         excess = slopes(duel, torch.lerp(fake, real, share)) - self.target
         return (relu(excess) if self.one_sided else excess).square()
