@@ -7,6 +7,7 @@ import torch
 
 from simulacra.batch import Batch
 from simulacra.domains.calorimeter import DETECTORS, LAR3, WSI45, Geometry, Layer, ShowerCodec, open_bundled, spec_of
+from simulacra.domains.calorimeter.depth import DepthCodec, TotalEnergy
 from simulacra.domains.calorimeter.layer import polar
 
 EDGES = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -36,16 +37,17 @@ def showers(geometry: Geometry, n: int = 300, seed: int = 1, dtype: torch.dtype 
     return Batch(x.to(dtype), {"energy": energy.to(dtype)})
 
 
-def fitted(geometry: Geometry, batch: Batch) -> ShowerCodec:
-    codec = ShowerCodec(spec_of(geometry, "test"))
+def fitted(geometry: Geometry, batch: Batch, kind: type[ShowerCodec] = ShowerCodec) -> ShowerCodec:
+    codec = kind(spec_of(geometry, "test"))
     codec.fit([batch[:100], batch[100:]])
     return codec
 
 
+@pytest.mark.parametrize("kind", [ShowerCodec, DepthCodec])
 @pytest.mark.parametrize("geometry", [LAR3, WSI45, DETECTORS["ds1-pions"], TWO, RINGS], ids=lambda g: g.name)
-def test_round_trip_is_exact_up_to_mirror_and_cut(geometry):
+def test_round_trip_is_exact_up_to_mirror_and_cut(geometry, kind):
     batch = showers(geometry)
-    codec = fitted(geometry, batch)
+    codec = fitted(geometry, batch, kind)
     want = torch.where(batch.x < 1e-3, 0.0, batch.x)
     for _ in range(3):  # the noise of empty layers must not matter
         encoded = codec.encode(batch)
@@ -58,7 +60,7 @@ def test_round_trip_is_exact_up_to_mirror_and_cut(geometry):
         layers = codec.layer_energies(encoded.x, batch.given["energy"])
         assert ((layers - geometry.sum_layers(want)).abs() <= 2e-5 * layers + slack).all()
         assert torch.equal(layers == 0, geometry.sum_layers(want) == 0)
-        shares = geometry.sum_layers(encoded.x[:, codec.layers :])
+        shares = geometry.sum_layers(encoded.x[:, codec.head :])
         torch.testing.assert_close(shares, (layers > 0).to(shares), rtol=1e-5, atol=1e-6)
 
 
@@ -116,10 +118,11 @@ def test_decoding_keeps_energy_for_any_code_and_mirrors_at_random():
     assert len(images) == 4
 
 
+@pytest.mark.parametrize("kind", [ShowerCodec, DepthCodec])
 @pytest.mark.parametrize("mirrors", [(), ("x", "y")])
-def test_log_det_is_the_jacobian_on_a_hand_made_detector(mirrors):
+def test_log_det_is_the_jacobian_on_a_hand_made_detector(mirrors, kind):
     geometry = Geometry("two", TWO.layers, mirrors)
-    codec = fitted(geometry, showers(geometry))
+    codec = fitted(geometry, showers(geometry), kind)
     energy = torch.tensor([[7000.0]], dtype=torch.float64)
     for pattern in ([1, 1, 1, 1, 1, 1, 1, 1], [1, 0, 1, 1, 0, 0, 1, 0], [0, 0, 0, 1, 0, 1, 1, 1]):
         keep = torch.tensor(pattern, dtype=torch.bool)
@@ -133,11 +136,23 @@ def test_log_det_is_the_jacobian_on_a_hand_made_detector(mirrors):
         def code(positive: torch.Tensor, keep=keep, first=first, second=second) -> torch.Tensor:
             full = torch.zeros(8, dtype=torch.float64).masked_scatter(keep, positive)
             out = codec.encode(Batch(full[None], {"energy": energy})).x[0]
-            return torch.cat([out[:2], out[2 + first[:-1]], out[2 + second[:-1]]])
+            # two numbers say the layer energies: both codes, or the code of the sum and the share of one layer
+            return torch.cat([out[:2], out[codec.head + first[:-1]], out[codec.head + second[:-1]]])
 
         jacobian = torch.autograd.functional.jacobian(code, x[0, keep])
         want = torch.linalg.slogdet(jacobian).logabsdet - len(mirrors) * math.log(2)
         torch.testing.assert_close(codec.log_det(Batch(x, {"energy": energy}))[0], want, rtol=1e-9, atol=1e-9)
+
+
+def test_the_sum_is_read_off_conditions_and_empty_layers_are_shares_of_zero():
+    batch = showers(WSI45)
+    codec = fitted(WSI45, batch, DepthCodec)
+    encoded = codec.encode(batch)
+    told = {**encoded.given, "codes": encoded.x[:, :1]}
+    want = WSI45.sum_layers(torch.where(batch.x < 1e-3, 0.0, batch.x))
+    torch.testing.assert_close(TotalEnergy(codec)(told), want.sum(1, keepdim=True), rtol=1e-6, atol=1e-3)
+    assert torch.equal(encoded.x[:, 1:46] == 0, want == 0)
+    assert (want == 0).any()
 
 
 def test_densities_and_atoms_carry_the_probability_of_their_codes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torch import nn
 from torch.optim import AdamW
 
 from simulacra.autoregressive.cascade import Cascade
@@ -9,6 +10,7 @@ from simulacra.autoregressive.splitting import SplittingTree
 from simulacra.batch import DataSpec, Field
 from simulacra.diffusion.flow_matching import FlowMatching
 from simulacra.domains.calorimeter.codec import ShowerCodec
+from simulacra.domains.calorimeter.depth import DepthCodec, TotalEnergy, along_depth
 from simulacra.domains.calorimeter.energies import LayerEnergies
 from simulacra.domains.calorimeter.tree import BoxTree
 from simulacra.networks.conditioning import Conditions
@@ -35,6 +37,8 @@ def calorimeter_tree(
     batch_size: int = 192,
     rounds: int = 10_000,
     decay: float = 0.998,
+    flow_layers: int = 8,
+    cut: float = 1e-3,
 ) -> Experiment:
     """A calorimeter shower in two stages, each with an explicit likelihood.
 
@@ -43,6 +47,9 @@ def calorimeter_tree(
     one small network, shared by all splits of all layers, says whether both halves get energy and how much. Zeros and
     sums are exact by construction. The stages are two players on the same batches, and the model is their average
     over the last rounds.
+
+    A detector of many layers, most of them often empty, is shared out in depth as well: flow matching draws the sum
+    alone, and a second tree halves it from front to back, layer group by layer group, before the cells' tree begins.
 
     Args:
         hidden: width of the network of splits.
@@ -54,21 +61,37 @@ def calorimeter_tree(
         flow_steps: Heun steps of its sampler, two evaluations each.
         flow_lr: of the layer energies.
         decay: of the average, per round.
+        flow_layers: detectors of more layers than this are shared out in depth.
+        cut: MeV; smaller deposits do not exist for this model.
     """
     need_layout(data, "calorimeter_tree", *DOMAIN)
-    codec = ShowerCodec(data)
+    deep = len(data.parts) > flow_layers
+    codec = (DepthCodec if deep else ShowerCodec)(data, cut=cut)
     seen = codec.spec(data)
-    codes = FlowMatching(codec.layers, Conditions(seen.given), flow_hidden, steps=flow_steps)
-    told = Conditions({**seen.given, "codes": Field(seen.parts["codes"])})
-    cells = SplittingTree(
-        BoxTree.of(codec.geometry), LayerEnergies(codec), told, hidden=hidden, depth=depth, mixture=mixture, pairs=pairs
-    )
-    live = Cascade(seen, {"codes": codes, "splits": cells}, {"splits": list(codec.geometry.parts)})
+    size = {"hidden": hidden, "depth": depth, "mixture": mixture, "pairs": pairs}
+    known = dict(seen.given)
+    stages: dict[str, nn.Module] = {
+        "codes": FlowMatching(seen.parts["codes"][0], Conditions(known), flow_hidden, steps=flow_steps)
+    }
+    known["codes"] = Field(seen.parts["codes"])
+    if deep:
+        depths = BoxTree.of(along_depth(codec.geometry))
+        stages["layers"] = SplittingTree(depths, TotalEnergy(codec), Conditions(known), **size)
+        known["layers"] = Field(seen.parts["layers"])
+    stages["splits"] = SplittingTree(BoxTree.of(codec.geometry), LayerEnergies(codec), Conditions(known), **size)
+    live = Cascade(seen, stages, {"splits": list(codec.geometry.parts)})
     average, losses = averaged_copy(live), live.losses()
     schedule = linear_decay(warmup=0.01)
     players = [
-        Player("codes", codes, losses["codes"], AdamW(codes.parameters(), flow_lr), schedule=schedule),
-        Player("splits", cells, losses["splits"], AdamW(cells.parameters(), lr), clip=2.0, schedule=schedule),
+        Player(
+            name,
+            stage,
+            losses[name],
+            AdamW(stage.parameters(), flow_lr if name == "codes" else lr),
+            clip=None if name == "codes" else 2.0,
+            schedule=schedule,
+        )
+        for name, stage in stages.items()
     ]
     return Experiment(
         model=average,

@@ -103,12 +103,17 @@ class ShowerCodec(nn.Module):
             out.append(torch.where(touches & (middle.abs() > 1e-9), middle.sign() / (far - near), 0.0))
         return torch.cat(out)
 
+    @property
+    def head(self) -> int:
+        """How many numbers come before the cells."""
+        return self.layers
+
     def spec(self, data: DataSpec) -> DataSpec:
         """What networks see: x [L + V], codes then cells; given["energy"] [2]."""
         return DataSpec(
             data.name,
             "layers",
-            Field((self.layers + self.cells,)),
+            Field((self.head + self.cells,)),
             {**data.given, "energy": Field((2,))},
             {"codes": (self.layers,), **self.geometry.parts},
             self.geometry.to_json(),
@@ -166,7 +171,7 @@ class ShowerCodec(nn.Module):
         """x [B, V] MeV -> [B, L + V]; draws the noise that stands for empty layers from the default generator."""
         x = self.fold(self._cut(batch.x))
         layers = self.geometry.sum_layers(x.to(self.code_mean))
-        codes = self.codes(layers, self._energy(batch.given), torch.rand_like(layers))
+        codes = self.energy_codes(layers, self._energy(batch.given))
         whole = layers.clamp(min=self.threshold)[:, self.layer_of]
         encoded = torch.cat([codes, x / whole], 1).to(batch.x.dtype)
         return Batch(encoded, self.encode_given(batch.given), batch.mask, batch.weight)
@@ -174,7 +179,7 @@ class ShowerCodec(nn.Module):
     def decode(self, batch: Batch) -> Batch:
         """x [B, L + V] with given["energy"] in MeV -> x [B, V] MeV, each shower mirrored at random."""
         layers = self.layer_energies(batch.x, batch.given["energy"]).to(batch.x.dtype)
-        x = batch.x[:, self.layers :] * layers[:, self.layer_of]
+        x = batch.x[:, self.head :] * layers[:, self.layer_of]
         for mirror in self.mirrors:
             x = torch.where(torch.rand(len(x), 1, device=x.device) < 0.5, x[:, mirror], x)
         return batch.with_x(x)
@@ -182,9 +187,7 @@ class ShowerCodec(nn.Module):
     def layer_energies(self, x: Tensor, energy: Tensor) -> Tensor:
         """The layer energies [B, L] in MeV that an encoded x [B, L + V] stands for, at energy [B, 1] MeV."""
         codes = x[:, : self.layers].to(self.code_mean) * self.code_spread + self.code_mean
-        energy = energy.to(codes)
-        left = energy * self.sampling_fraction * (1 + codes[:, :1] / (energy / GEV).sqrt())
-        left = torch.where(left < self.threshold, 0.0, left)
+        left = self.total(x[:, :1], energy)
         out: list[Tensor] = []
         for layer in range(self.layers - 1, 0, -1):
             lift = self.often_empty[layer] * (left.clamp(min=self.threshold) / self.threshold).log()
@@ -195,6 +198,21 @@ class ShowerCodec(nn.Module):
             out.append(torch.where(empty, 0.0, here))
             left = torch.where(empty, left, rest)
         return torch.cat([left, *reversed(out)], 1).to(x.dtype)
+
+    def total(self, code: Tensor, energy: Tensor) -> Tensor:
+        """The sum of a shower in MeV that its first code stands for at energy [B, 1] MeV: [B, 1] float64."""
+        code = code.to(self.code_mean) * self.code_spread[0] + self.code_mean[0]
+        energy = energy.to(code)
+        total = energy * self.sampling_fraction * (1 + code / (energy / GEV).sqrt())
+        return torch.where(total < self.threshold, 0.0, total)
+
+    def incident(self, given: Given) -> Tensor:
+        """The energy [B, 1] in MeV that encoded conditions stand for."""
+        return (given["energy"][:, :1] * self.energy_spread + self.energy_mean).exp() * GEV
+
+    def energy_codes(self, layers: Tensor, energy: Tensor) -> Tensor:
+        """What comes before the cells, [B, head], for layer energies [B, L] at energy [B, 1] MeV."""
+        return self.codes(layers, energy, torch.rand_like(layers))
 
     def codes(self, layers: Tensor, energy: Tensor, noise: Tensor) -> Tensor:
         """Standardised codes [B, L] of layer energies [B, L] at energy [B, 1] MeV; noise [B, L] in [0, 1)."""

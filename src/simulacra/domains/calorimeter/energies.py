@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from simulacra.batch import Given
-from simulacra.domains.calorimeter.codec import GEV, ShowerCodec
+from simulacra.domains.calorimeter.codec import ShowerCodec
 
 
 class LayerEnergies(nn.Module):
-    """Reads layer energies in MeV off encoded conditions: given["energy"] [B, 2] and given["codes"] [B, L] -> [B, L].
+    """Reads layer energies [B, L] in MeV off what comes before the cells of an encoded shower, and its energy [B, 2].
 
     Args:
         codec: its fitted constants say what the numbers mean; the module holds them as its own.
@@ -28,5 +29,5 @@ class LayerEnergies(nn.Module):
         self.codec = codec
 
     def forward(self, given: Given) -> Tensor:
-        energy = (given["energy"][:, :1] * self.codec.energy_spread + self.codec.energy_mean).exp() * GEV
-        return self.codec.layer_energies(given["codes"], energy)
+        head = torch.cat([given[name] for name in ("codes", "layers") if name in given], 1)
+        return self.codec.layer_energies(head, self.codec.incident(given))
