@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.stats import norm
 
 from simulacra.errors import UserError
-from simulacra.evaluation.classifiers import area, auc
+from simulacra.evaluation.classifiers import area, auc, jensen_shannon_bound, permutation_p
 from simulacra.evaluation.memorisation import identical, memorisation, sign_test
 from simulacra.evaluation.moments import moments
 from simulacra.evaluation.response import bias, resolution_ratio, response
@@ -59,6 +60,67 @@ def test_classifiers_see_the_condition():
     )
     assert auc(a, b, splits=2).value < 0.55
     assert auc(a, b, condition, splits=2).value > 0.8
+
+
+def shifted_js(shift: float) -> float:
+    """Jensen-Shannon divergence of N(0, 1) and N(shift, 1), in bits."""
+
+    def integrand(x):
+        p, q = norm.pdf(x), norm.pdf(x - shift)
+        return 0.5 * (p * np.log2(2 * p / (p + q)) + q * np.log2(2 * q / (p + q)))
+
+    return quad(integrand, -10, 10 + shift)[0]
+
+
+@pytest.mark.parametrize("model", ["trees", "mlp"])
+def test_calibrated_classifier_bounds_the_divergence_from_below(model):
+    draw = np.random.default_rng(8)
+    a, b = draw.normal(size=(2, 2000, 1))
+    found = jensen_shannon_bound(a, b + 1.5, model=model, splits=1)
+    truth = shifted_js(1.5)
+    assert 0.75 * truth < found.value < truth + 3 * found.error
+    assert abs(found.floor) < 0.03
+    assert found.above_floor > 10
+
+
+def test_bound_is_negative_where_there_is_nothing_to_know():
+    """A classifier that believes in noise knows less than nothing, and it shows."""
+    draw = np.random.default_rng(9)
+    options = {"max_iter": 20}
+    found = [jensen_shannon_bound(*draw.normal(size=(2, 100, 2)), splits=1, **options) for _ in range(12)]
+    assert np.mean([m.value for m in found]) < 0
+    assert all(m.above_floor < 3 for m in found)
+
+
+def test_bound_weighs_both_samples_equally():
+    draw = np.random.default_rng(10)
+    a, b = draw.normal(size=(3000, 1)), draw.normal(size=(600, 1))
+    assert abs(jensen_shannon_bound(a, b, splits=1, max_iter=20).value) < 0.05
+
+
+def test_network_of_pictures_sees_what_pixels_one_by_one_do_not():
+    """Every pixel has the same law in both samples; only neighbours are alike in the second, anywhere."""
+    draw = np.random.default_rng(11)
+    a, b = draw.normal(size=(2, 400, 1, 8, 9))
+    b = (b[..., :-1] + b[..., 1:]) / np.sqrt(2)
+    a = a[..., :-1]
+    found = auc(a, b, model="cnn", splits=1, folds=2)
+    assert found.value > 0.75
+    assert found.above_floor > 5
+    assert abs(found.floor - 0.5) < 0.1
+    told = auc(a[:200], a[200:], np.zeros((200, 1)), np.ones((200, 1)), model="cnn", splits=1, folds=2)
+    assert told.value > 0.9  # the condition is seen, too
+    with pytest.raises(UserError, match="expected pictures"):
+        auc(a.reshape(400, -1), b.reshape(400, -1), model="cnn")
+
+
+def test_permutation_p_is_small_for_a_difference_and_uniform_without():
+    draw = np.random.default_rng(12)
+    options = {"permutations": 9, "folds": 2, "max_iter": 3}
+    assert permutation_p(*(draw.normal(size=(2, 100, 1)) + [[[0.0]], [[2.0]]]), **options) == 0.1
+    found = [permutation_p(*draw.normal(size=(2, 60, 1)), **options) for _ in range(12)]
+    assert 0.25 < np.mean(found) < 0.85
+    assert set(np.round(np.multiply(found, 10)).astype(int)) <= set(range(1, 11))
 
 
 def test_classifier_refuses_what_does_not_fit():

@@ -1,8 +1,12 @@
-"""Judging pictures with a classifier that was trained on real ones: FID on its features, classes of samples."""
+"""Judging pictures with a classifier that was trained on real ones: FID on its features, classes of samples.
+
+Classifiers of Fashion-MNIST and MNIST come with the package, so that their FIDs can be compared between runs.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from pathlib import Path
@@ -10,17 +14,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simulacra.batch import Batch
+from simulacra.batch import Batch, DataSpec
 from simulacra.errors import UserError
 from simulacra.evaluation.arrays import Array
 from simulacra.evaluation.measurement import Measurement
 from simulacra.random import draws
 
 FEATURES = 64
+WEIGHTS = Path(__file__).parent / "shipped"
+"""Classifiers that come with the package, and `classifiers.json`, which says of what data and how good they are."""
 
 
 class ImageClassifier(nn.Module):
@@ -29,13 +35,14 @@ class ImageClassifier(nn.Module):
     Args:
         shape: (channels, height, width) of a picture in [0, 1], at least 8 by 8.
         classes: how many.
+        width: channels of the first convolution; the second has twice as many.
     """
 
-    def __init__(self, shape: tuple[int, ...], classes: int) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int, width: int = 16) -> None:
         super().__init__()
-        self.first = nn.Conv2d(shape[0], 16, 3, padding=1)
-        self.second = nn.Conv2d(16, 32, 3, padding=1)
-        self.hidden = nn.Linear(32 * 7 * 7, FEATURES)
+        self.first = nn.Conv2d(shape[0], width, 3, padding=1)
+        self.second = nn.Conv2d(width, 2 * width, 3, padding=1)
+        self.hidden = nn.Linear(2 * width * 7 * 7, FEATURES)
         self.out = nn.Linear(FEATURES, classes)
 
     def features(self, x: Tensor) -> Tensor:  # [B, C, H, W] -> [B, 64]
@@ -48,14 +55,36 @@ class ImageClassifier(nn.Module):
         return self.out(self.features(x))
 
 
+def shipped(spec: DataSpec) -> ImageClassifier | None:
+    """The classifier that comes with the package for exactly these data, known by their fingerprint; `None` otherwise.
+
+    Its accuracy on the test part is in `shipped/classifiers.json`; `benchmarks/classifiers.py` trained it.
+    """
+    known = json.loads((WEIGHTS / "classifiers.json").read_text(encoding="utf-8"))
+    for name, entry in known.items():
+        if entry["fingerprint"] == spec.fingerprint:
+            model = ImageClassifier(spec.x.shape, entry["classes"], entry["width"])
+            model.load_state_dict({k: v.float() for k, v in load_file(WEIGHTS / f"{name}.safetensors").items()})
+            return model.eval()
+    return None
+
+
 def train_classifier(
-    train: Batch, classes: int = 0, *, path: str | Path | None = None, epochs: int = 3, batch: int = 64, seed: int = 0
+    train: Batch,
+    classes: int = 0,
+    *,
+    spec: DataSpec | None = None,
+    path: str | Path | None = None,
+    epochs: int = 3,
+    batch: int = 64,
+    seed: int = 0,
 ) -> ImageClassifier:
     """A classifier of real pictures, the same one for the same data and seed.
 
     Args:
         train: pictures in [0, 1] with `given["label"]`.
         classes: how many; the largest label plus one where left out.
+        spec: the description of the data; where the package brings a classifier of them, that one is returned.
         path: a safetensors file to keep it in; one that was trained on the same data in the same way is read from it.
 
     Raises:
@@ -75,6 +104,9 @@ def train_classifier(
         raise UserError(
             f"expected pictures (channels, height, width), came {tuple(train.x.shape[1:])}; choose other data"
         )
+    known = None if spec is None else shipped(spec)
+    if known is not None:
+        return known
     label = train.given["label"].flatten().long()
     classes = classes or int(label.max()) + 1
     with draws(seed):
@@ -132,6 +164,12 @@ def look(model: ImageClassifier, x: Tensor) -> tuple[Array, Array]:
     seen = [model.features(piece.float()) for piece in x.split(512)]
     features = torch.cat(seen)
     return features.double().numpy(), model.out(features).argmax(1).numpy()
+
+
+@torch.no_grad()
+def probabilities(model: ImageClassifier, x: Tensor) -> Array:
+    """What the model gives each class of each picture, [n, classes]; rows sum to 1."""
+    return torch.cat([model(piece.float()).double().softmax(1) for piece in x.split(512)]).numpy()
 
 
 def accuracy(model: ImageClassifier, x: Tensor, label: Tensor) -> float:

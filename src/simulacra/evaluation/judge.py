@@ -8,24 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from simulacra.batch import Batch, DataSpec
 from simulacra.errors import UserError
-from simulacra.evaluation import views
+from simulacra.evaluation import looks, views
 from simulacra.evaluation.arrays import Array, numbers
-from simulacra.evaluation.classifiers import auc
-from simulacra.evaluation.distances import distances
-from simulacra.evaluation.frechet import PCAGaussian, fid
-from simulacra.evaluation.images import class_shares, look, train_classifier
+from simulacra.evaluation.battery import Battery, battery
+from simulacra.evaluation.defects import Seen, sensitivity
 from simulacra.evaluation.measurement import Measurement
 from simulacra.evaluation.memorisation import identical, memorisation
 from simulacra.evaluation.modes import modes
-from simulacra.evaluation.moments import moments
-from simulacra.evaluation.response import response
 from simulacra.protocols import Observable
-from simulacra.random import draws, seed_of
-from simulacra.units import convert
 
 FAST_ROWS = 1000
 MOST_ROWS = 10_000
@@ -44,6 +36,8 @@ class Evaluation:
         ranges: of each condition over which was judged: smallest, largest, unit.
         seed: of every random choice.
         fast: whether fewer events and classifiers were used.
+        battery: differences at equal conditions, by groups.
+        sensitivity: what would have been seen of defects planted in these real events.
     """
 
     metrics: Mapping[str, Measurement]
@@ -51,6 +45,8 @@ class Evaluation:
     ranges: Mapping[str, tuple[float, float, str]] = field(default_factory=dict)
     seed: int = 0
     fast: bool = False
+    battery: Battery | None = None
+    sensitivity: Mapping[str, Seen] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +55,8 @@ class Evaluation:
             "ranges": {name: list(r) for name, r in self.ranges.items()},
             "seed": self.seed,
             "fast": self.fast,
+            "battery": None if self.battery is None else self.battery.to_json(),
+            "sensitivity": {name: list(seen) for name, seen in self.sensitivity.items()},
         }
 
     @staticmethod
@@ -70,6 +68,8 @@ class Evaluation:
             {name: (float(r[0]), float(r[1]), str(r[2])) for name, r in held["ranges"].items()},
             int(held["seed"]),
             bool(held["fast"]),
+            None if held["battery"] is None else Battery.from_json(held["battery"]),
+            {name: Seen(str(test), float(z)) for name, (test, z) in held["sensitivity"].items()},
         )
 
 
@@ -87,10 +87,12 @@ def evaluate(
     """Judges generated against real events, both in physical units.
 
     Generated events should be made at the reference's conditions, row by row. What was measured follows from the data:
-    distances and moments of every observable, response and resolution where an energy is given, classifiers on
-    observables and cells, memorisation where training events are given, modes where the geometry names them, FID and
-    classes for labelled pictures. Conditions that generated events do not carry are ignored, as is right for models
-    that do not listen to them. The same input and seed give the same numbers; global random generators do not move.
+    the moment battery, distances and moments of every observable, Fréchet and kernel distances and coverage of all of
+    them together, response and resolution where an energy is given, classifiers on observables and cells, memorisation
+    and the sensitivity to planted defects where training events are given, modes where the geometry names them, FID,
+    KID and classes for labelled pictures. Conditions that generated events do not carry are ignored, as is right for
+    models that do not listen to them. The same input and seed give the same numbers; global random generators do not
+    move.
 
     Args:
         reference: real events that were not trained on.
@@ -111,9 +113,10 @@ def evaluate(
     second = None if train is None else train[: max(len(generated), 2 * FAST_ROWS if fast else MOST_TRAINING)]
     out: dict[str, Measurement] = {}
     seen = [None if b is None else views.observed(b, spec, observables) for b in (reference, generated, second)]
-    out |= _observables(seen, reference, generated, spec, told, seed, fast)
-    out |= _response(reference, generated, second, spec)
-    out |= _classifiers(seen, reference, generated, second, spec, told, seed, fast)
+    out |= looks.observables_of(seen, reference, generated, spec, told, seed, fast)
+    out |= looks.response_of(reference, generated, second, spec)
+    out |= looks.features_of(seen, seed)
+    out |= looks.classifiers_of(seen, reference, generated, second, spec, told, seed, fast)
     raw = [None if b is None else numbers(b.x, "x") for b in (reference, generated, second)]
     if raw[2] is not None:
         tables = [views.cells(views.folded(x, spec), spec) for x in raw if x is not None]
@@ -122,7 +125,11 @@ def evaluate(
     if "modes" in geometry and "sigma" in geometry:
         out |= modes(raw[0], raw[1], geometry["modes"], float(geometry["sigma"]))
     if spec.layout == "image" and train is not None and "label" in train.given:
-        out |= _pictures(reference, generated, train, told, seed, fast, classifier_path)
+        out |= looks.pictures_of(reference, generated, train, spec, told, seed, fast, classifier_path)
+    groups = battery(reference, generated, spec, observables, seed=seed)
+    size = min(len(reference), len(generated))
+    out |= {f"battery/{k}": Measurement(g.z, 1.0, 0.0, 1.0, size, "σ") for k, g in groups.groups.items()}
+    planted = {} if fast or second is None else sensitivity(reference, second, spec, observables, seed)
     rows = {"reference": len(reference), "generated": len(generated)} | (
         {} if second is None else {"train": len(second)}
     )
@@ -131,7 +138,7 @@ def evaluate(
         for name in told
         if spec.given[name].kind == "real"
     }
-    return Evaluation(out, rows, ranges, seed, fast)
+    return Evaluation(out, rows, ranges, seed, fast, groups, planted)
 
 
 def _range(low: float, high: float, unit: str) -> tuple[float, float, str]:
@@ -161,91 +168,3 @@ def _check(reference: Batch, generated: Batch, spec: DataSpec, train: Batch | No
 
 def _rows(batch: Batch) -> Array:
     return batch.x.flatten(1).numpy()
-
-
-def _observables(
-    seen: list[Any], reference: Batch, generated: Batch, spec: DataSpec, told: list[str], seed: int, fast: bool
-) -> dict[str, Measurement]:
-    """Distances and moments of each observable."""
-    out: dict[str, Measurement] = {}
-    lead = next((n for n in told if spec.given[n].kind == "real" and spec.given[n].size == 1), None)
-    at, unit = None, ""
-    if lead is not None:
-        mine, theirs = (numbers(b.given[lead], f"given[{lead!r}]").reshape(-1) for b in (reference, generated))
-        unit = spec.given[lead].unit
-        if unit == "MeV" and mine.max() > 1000:
-            mine, theirs, unit = mine / 1000, theirs / 1000, "GeV"
-        at = mine, theirs
-    for name, (values, own) in seen[0].items():
-        other = seen[1][name][0]
-        found = distances(values, other, permutations=49 if fast else 99, seed=seed_of(seed, name))
-        out |= {f"{kind}/{name}": m for kind, m in found.items()}
-        out |= moments(name, values, other, at, own, unit)
-    return out
-
-
-def _response(reference: Batch, generated: Batch, second: Batch | None, spec: DataSpec) -> dict[str, Measurement]:
-    """Visible over incident energy, where both are energies."""
-    if spec.layout not in ("layers", "volume", "cloud") or not all("energy" in b.given for b in (reference, generated)):
-        return {}
-    try:
-        visible, incident = convert(1.0, spec.x.unit, "GeV"), convert(1.0, spec.given["energy"].unit, "GeV")
-    except (UserError, KeyError):
-        return {}
-
-    def read(batch: Batch) -> tuple[Array, Array]:
-        energy = numbers(batch.given["energy"], "given['energy']").reshape(-1) * incident
-        if energy.min() <= 0:
-            raise UserError(f"expected incident energies above zero, came {energy.min():g} GeV; remove such events")
-        return numbers(batch.x, "x").reshape(len(batch), -1).sum(1) * visible / energy, energy
-
-    floor = read(second) if second is not None and "energy" in second.given else None
-    return response(read(reference), read(generated), floor)
-
-
-def _classifiers(
-    seen: list[Any], reference: Batch, generated: Batch, second: Batch | None, spec: DataSpec, told: list[str],
-    seed: int, fast: bool,
-) -> dict[str, Measurement]:  # fmt: skip
-    """Trees and a network on observables, a network on cells."""
-    at = [views.conditions(b, spec, told) for b in (reference, generated)]
-    usable = second is not None and all(name in second.given for name in told)
-    other = views.conditions(second, spec, told) if usable and second is not None else None
-    splits = 2 if fast else 3
-    out: dict[str, Measurement] = {}
-    if seen[0]:
-        tables = [None if s is None else np.stack([v for v, _ in s.values()], axis=1) for s in seen]
-        floor = (tables[2], other) if usable else None
-        for name, model in (("auc/observables", "trees"), ("auc/observables_mlp", "mlp"))[: 1 if fast else 2]:
-            out[name] = auc(*tables[:2], *at, model=model, splits=splits, seed=seed, floor_sample=floor)
-    name = {"layers": "auc/cells", "volume": "auc/cells", "image": "auc/pixels"}.get(spec.layout)
-    if name:
-        events = [None if b is None else views.cells(numbers(b.x, "x"), spec) for b in (reference, generated, second)]
-        floor = (events[2], other) if usable else None
-        out[name] = auc(*events[:2], *at, model="mlp", splits=splits, seed=seed, floor_sample=floor)
-    return out
-
-
-def _pictures(
-    reference: Batch, generated: Batch, train: Batch, told: list[str], seed: int, fast: bool, path: str | Path | None
-) -> dict[str, Measurement]:
-    """FID on a classifier's features, beside the PCA Gaussian's; the classes of samples."""
-    taught = train[: 10 * FAST_ROWS] if fast else train
-    model = train_classifier(taught, path=path, seed=seed_of(seed, "classifier") % 2**31)
-    real, real_class = look(model, reference.x)
-    made, made_class = look(model, generated.x)
-    second, _ = look(model, train.x[: 5 * len(generated)])
-    out = class_shares(real_class, made_class, model.out.out_features)
-    out["fid"] = fid(real, made, second, seed=seed)
-    labels = [b.given["label"].flatten().numpy() if "label" in b.given else None for b in (reference, generated)]
-    if "label" in told and labels[0] is not None and labels[1] is not None:
-        right, floor = made_class == labels[1], real_class == labels[0]
-        spread = [float(v.std() / np.sqrt(len(v))) for v in (right, floor)]
-        n = min(len(right), len(floor))
-        out["classes/as_asked"] = Measurement(float(right.mean()), spread[0], float(floor.mean()), spread[1], n)
-    given = {"label": generated.given["label"]} if "label" in told else {}
-    baseline = PCAGaussian.fit(taught if given else Batch(taught.x))
-    with draws(seed_of(seed, "baseline")):
-        plain, _ = look(model, baseline.sample(len(generated), given).x.clamp(0, 1))
-    out["fid/pca_gaussian"] = fid(real, plain, second, seed=seed)
-    return out

@@ -48,10 +48,10 @@ class Measurement:
         return self.excess / spread
 
     def __str__(self) -> str:
-        digits = _digits(self.error, self.floor_error)
+        shown = digits(self.error, self.floor_error)
         unit = f" {self.unit}" if self.unit else ""
-        value, error = f"{self.value:.{digits}f}", f"{self.error:.{digits}f}"
-        return f"{value} ± {error}{unit} (floor {self.floor:.{digits}f} ± {self.floor_error:.{digits}f})"
+        value, error = f"{self.value:.{shown}f}", f"{self.error:.{shown}f}"
+        return f"{value} ± {error}{unit} (floor {self.floor:.{shown}f} ± {self.floor_error:.{shown}f})"
 
     def to_json(self) -> dict[str, Any]:
         """A plain mapping; numbers that JSON cannot hold become `null`."""
@@ -65,7 +65,7 @@ class Measurement:
         return Measurement(**held, n=int(data["n"]), unit=str(data["unit"]))
 
 
-def _digits(*errors: float) -> int:
+def digits(*errors: float) -> int:
     """Decimals that show the smallest error with one significant figure (two where it starts with a 1)."""
     known = [e for e in errors if math.isfinite(e) and e > 0]
     if not known:

@@ -33,7 +33,7 @@ def nearest_distance(x: Any, others: Any, block: int = 1024) -> Array:
 
 def _rows(values: Any) -> Tensor:
     array = numbers(values, "the features")
-    return torch.from_numpy(array.reshape(len(array), -1)).float()
+    return torch.tensor(array.reshape(len(array), -1), dtype=torch.float32)
 
 
 def identical(x: Any, others: Any) -> int:
@@ -51,6 +51,45 @@ def _bytes(values: Any) -> list[bytes]:
     return [row.tobytes() for row in rows[(rows != 0).any(1)].numpy()]
 
 
+def repeats(x: Any) -> int:
+    """How many rows of x are, bit for bit, an earlier row of x; rows of zeros do not count.
+
+    >>> repeats([[1.0, 2.0], [1.0, 2.0], [0.0, 0.0], [0.0, 0.0], [1.0, 2.0]])
+    2
+    """
+    rows = _bytes(x)
+    return len(rows) - len(set(rows))
+
+
+def twins(x: Any, block: int = 1024) -> int:
+    """How many pairs of rows are less than half as far from each other as either is from its second neighbour.
+
+    Rows of zeros do not count.
+
+    >>> twins([[1.0], [1.1], [5.0], [9.0], [12.0]])
+    1
+    """
+    rows = _rows(x)
+    rows = rows[(rows != 0).any(1)]
+    if len(rows) < 3:
+        return 0
+    rows = rows - rows.mean(0)
+    square = (rows * rows).sum(1)
+    first, close = [], []
+    for start in range(0, len(rows), block):
+        piece = rows[start : start + block]
+        far = torch.addmm(square[None], piece, rows.T, alpha=-2)
+        mine = torch.arange(len(piece))
+        far[mine, start + mine] = torch.inf
+        near = far.topk(3 if len(rows) > 3 else 2, largest=False).indices
+        exact, order = (piece[:, None] - rows[near]).norm(dim=2).sort(1)
+        first.append(near.gather(1, order)[:, 0])
+        close.append(exact[:, 0] < exact[:, 1] / 2)
+    partner, alone = torch.cat(first), torch.cat(close)
+    mutual = (partner[partner] == torch.arange(len(rows))) & alone & alone[partner]
+    return int(mutual.sum()) // 2
+
+
 def sign_test(more: int, fewer: int) -> float:
     """Probability that a fair coin gives `more` heads or more in `more + fewer` throws.
 
@@ -63,7 +102,7 @@ def sign_test(more: int, fewer: int) -> float:
 def memorisation(
     generated: Any, held_out: Any, train: Any, *, draws: int = 100, seed: int = 0
 ) -> dict[str, Measurement]:
-    """Three views of copying.
+    """Copies of training events, and copies among the generated events themselves.
 
     `memorisation/ratio` and `memorisation/ratio/1%`: the median and the 1 % quantile of the distance from generated
     events to the nearest training event, over the same quantile for held-out events; honest models give about 1,
@@ -75,6 +114,12 @@ def memorisation(
     `memorisation/p` is the exact sign test's probability, the smallest over blocks times their number.
 
     `memorisation/identical`: generated rows that are training rows; the floor counts held-out ones that are.
+
+    `memorisation/repeats` and `memorisation/twins`: generated rows that occurred before, and pairs of them that are
+    less than half as far from each other as from any third (jittered repeats); the floors count the same among as many
+    held-out events. Both sets are exchangeable for an honest model, so each count against its floor is a fair coin's,
+    too: `sign_test(value, floor)` is its probability. Counts of pairs below a fixed distance would not be fair, for a
+    few events are near to many.
 
     Args:
         generated: features [m, D], such as log10(MeV + 0.1) of the cells; held_out [n, D]; train [k, D].
@@ -110,6 +155,8 @@ def memorisation(
     out["memorisation/p"] = Measurement(p, 0.0, 1.0, 0.0, n)
     same, known = identical(a, c), identical(b, c)
     out["memorisation/identical"] = _count(same, known, n)
+    for name, count in (("repeats", repeats), ("twins", twins)):
+        out[f"memorisation/{name}"] = _count(count(a[:n]), count(b[:n]), n)
     return out
 
 

@@ -7,37 +7,35 @@ import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.stats import norm
 
+from simulacra.evaluation.defects import Seen, weakest
+from simulacra.evaluation.gate import COPIES, probabilities, shapes
 from simulacra.evaluation.judge import Evaluation
 from simulacra.evaluation.measurement import Measurement
+from simulacra.evaluation.memorisation import sign_test
+from simulacra.evaluation.multiple import holm
 
 SURE = 1.645
 """Standard deviations of a one-sided 95 % statement."""
-FAMILY = 0.01
-"""Probability that any of many tests fails for a perfect model."""
+CLEAR = 4.0
+"""Standard deviations from which a planted defect is found without doubt."""
+WORDS = {
+    "obs": "observables",
+    "products": "products of observables",
+    "ranges": "ranges of the condition",
+    "conditional": "what neighbours leave of a cell",
+    "copies": "copies of training events",
+    "identical": "training events themselves",
+    "repeats": "repeated events",
+    "twins": "pairs of events",
+}
+"""What the groups of tests are called, where not by their names."""
 _RANGE = re.compile(r"^(.*)/([-+.\de]+?)-([.\d]+(?:e[-+]?\d+)?)([A-Za-z]*)$")
 
 
-def holm(probabilities: Mapping[str, float], level: float = FAMILY) -> list[str]:
-    """Names of the tests that fail, with at most `level` for any false alarm under whatever dependence (Holm 1979).
-
-    >>> holm({"a": 0.001, "b": 0.2, "c": 0.004})
-    ['a', 'c']
-    """
-    out: list[str] = []
-    for k, (name, p) in enumerate(sorted(probabilities.items(), key=lambda item: item[1])):
-        if p > level / (len(probabilities) - k):
-            break
-        out.append(name)
-    return out
-
-
 def probability(name: str, m: Measurement) -> float:
-    """How likely a perfect model is to show at least this; two-sided for shifts and ratios."""
-    kind = name.split("/")[0]
-    if kind == "separation":  # chi-square of 20 bins, told by its own spread
-        return float(chi2.sf(19 + m.value / m.floor_error * np.sqrt(38), 19)) if m.floor_error else float(m.value <= 0)
+    """How likely a perfect model is to show at least this shift or ratio, two-sided."""
     ideal = _ideal(name)
     spread = max(m.error, m.floor_error if m.floor == ideal else 0.0)
     if spread == 0:
@@ -52,8 +50,9 @@ def _ideal(name: str) -> float:
 def verdict(evaluation: Evaluation, *, response: float = 0.005, resolution: float = 0.10) -> list[str]:
     """Sentences: what agrees within how much, what differs by how much and where, what is undecided, what is usable.
 
-    "Agrees within x" is said at 95 % confidence (|d| + 1.645 s below x); "differs" only where all tests together would
-    give a false alarm in 1 % of cases (Holm); "undecided" comes with the number of events that would decide.
+    "Agrees within x" is said at 95 % confidence (|d| + 1.645 s below x); "differs" and "fails" only where all tests
+    together would give a false alarm in 1 % of cases (Holm); "undecided" comes with the number of events that would
+    decide. Silence is worth what planted defects showed.
 
     Args:
         response: relative bias of the response that is asked for; resolution: relative error of the resolution.
@@ -74,8 +73,8 @@ def verdict(evaluation: Evaluation, *, response: float = 0.005, resolution: floa
         found = {name: m for name, m in metrics.items() if name == prefix or name.startswith(prefix + "/")}
         if prefix in found:
             out += _claim(label, found, prefix, within)
-    out += _usable(evaluation, response, resolution) + _observables(metrics) + _classifiers(metrics)
-    out += _memory(metrics) + _mixture(metrics) + _pictures(metrics)
+    out += _usable(evaluation, response, resolution) + _gate(evaluation) + _classifiers(metrics)
+    out += _memory(metrics) + _mixture(metrics) + _pictures(metrics) + _sensitivity(evaluation.sensitivity)
     return out
 
 
@@ -182,49 +181,43 @@ def _usable(evaluation: Evaluation, response: float, resolution: float) -> list[
     return [f"Usable at {low:.3g} to {high:.3g} {best[0][2]} where {said} per energy bin (95 %) will do."]
 
 
-def _observables(metrics: Mapping[str, Measurement], most: int = 5) -> list[str]:
-    names = [name.removeprefix("separation/") for name in metrics if name.startswith("separation/")]
-    tests = {
-        f"{k}/{name}": metrics[f"{k}/{name}"]
-        for name in names
-        for k in ("mean", "spread", "separation")
-        if f"{k}/{name}" in metrics
-    }
-    if not tests:
+def _gate(evaluation: Evaluation, most: int = 3) -> list[str]:
+    """Pass or fail over all tests, and what differs where."""
+    chances = probabilities(evaluation)
+    if not chances:
         return []
-    chances = {name: probability(name, m) for name, m in tests.items()}
-    failing = holm(chances)
-    worst = max((metrics[f"separation/{n}"].value, n) for n in names)
-    shape = f"largest separation {worst[0]:.3f} ({worst[1]})"
-    if not failing:
-        return [f"None of {len(names)} observables differs (family-wise 1 %, {len(tests)} tests); {shape}."]
-    bad = list(dict.fromkeys(name.split("/", 1)[1] for name in failing))
-    out = [f"{len(bad)} of {len(names)} observables differ (family-wise 1 %, {len(tests)} tests); {shape}."]
-    for name in bad[:most]:
-        kinds = [k for k in ("mean", "spread", "separation") if f"{k}/{name}" in failing]
-        parts = []
-        for kind in kinds:
-            m = metrics[f"{kind}/{name}"]
-            if kind == "mean":
-                parts.append(
-                    f"mean by {m.value:+.3g} ± {m.error:.1g}{' ' + m.unit if m.unit else ''}{_where(metrics, name)}"
-                )
-            elif kind == "spread":
-                parts.append(f"spread by {_percent(m.value - 1, m.error)}")
-            else:
-                parts.append(f"shape by a separation of {m.value:.3f} ± {m.error:.3f}")
-        out.append(f"{name} differs: {', '.join(parts)}.")
+    bad = holm(chances)
+    groups = {} if evaluation.battery is None else evaluation.battery.groups
+    known = shapes(evaluation.metrics)
+    count = sum(group.features for group in groups.values()) + len(known)
+    largest = max(((evaluation.metrics[f"separation/{name}"].value, name) for name in known), default=None)
+    shape = "" if largest is None else f"; largest separation {largest[0]:.3f} ({largest[1]})"
+    tests = f"family-wise 1 %, {count:,} tests in {len(chances)} groups{shape}"
+    if not bad:
+        return [f"Passes: nothing differs from real events ({tests})."]
+    out = [f"Fails in {', '.join(WORDS.get(name, name) for name in bad)} ({tests})."]
+    told: set[str] = set()
+    for name in (name for name in bad if name in groups):
+        new = [finding for finding in groups[name].worst if finding.sentence() not in told][:most]
+        told |= {finding.sentence() for finding in new}
+        out += [f"{finding.sentence()} ({abs(finding.t):.1f} σ)." for finding in new]
+    if "shapes" in bad:
+        wrong = holm(known)
+        named = [f"{n} by a separation of {evaluation.metrics[f'separation/{n}']}" for n in wrong[: 2 * most]]
+        out.append(f"The shapes of {len(wrong)} of {len(known)} observables differ: {', '.join(named)}.")
     return out
 
 
-def _where(metrics: Mapping[str, Measurement], name: str) -> str:
-    """The ranges of the condition in which a mean differs, where not all of them."""
-    bins = _bins(metrics, f"mean/{name}")
-    found = {entry[3]: probability(entry[3], metrics[entry[3]]) for entry in bins}
-    bad = [entry for entry in bins if entry[3] in holm(found)]
-    if not bad or len(bad) == len(bins):
-        return ""
-    return " (" + ", ".join(f"{lo:g} to {hi:g} {unit}".strip() for lo, hi, unit, _ in _merged(bad, metrics)) + ")"
+def _sensitivity(found: Mapping[str, Seen]) -> list[str]:
+    """What the silence of these tests is worth."""
+    if not found:
+        return []
+    sure = {name: seen for name, seen in found.items() if seen.z >= CLEAR}
+    rest = ", ".join(f"{name} ({seen.z:.1f} σ)" for name, seen in found.items() if name not in sure)
+    out = f"Of {len(found)} defects planted in real events {len(sure)} show at {CLEAR:g} σ or more"
+    if sure:
+        out += f", the weakest of them, {weakest(sure)}, at {sure[weakest(sure)].z:.1f} σ"
+    return [out + (f"; not seen so clearly: {rest}." if rest else ".")]
 
 
 def _classifiers(metrics: Mapping[str, Measurement]) -> list[str]:
@@ -248,10 +241,18 @@ def _memory(metrics: Mapping[str, Measurement]) -> list[str]:
     copies = metrics.get("memorisation/copies")
     if copies is None:
         return []
-    p, same = metrics["memorisation/p"].value, metrics["memorisation/identical"].value
+    same = metrics["memorisation/identical"].value
     counts = f"nearest to training : held-out events {copies.value:.0f} : {copies.floor:.0f}, identical rows {same:.0f}"
-    if p < FAMILY or same > metrics["memorisation/identical"].floor:
-        return [f"It copies training events: {counts}, p = {p:.1g}."]
+    p = {"copies": metrics["memorisation/p"].value}
+    for name in COPIES:
+        if (m := metrics.get(f"memorisation/{name}")) is not None:
+            p[name] = sign_test(round(m.value), round(m.floor))
+    bad = holm(p)
+    if "copies" in bad or "identical" in bad:
+        return [f"It copies training events: {counts}, p = {min(p['copies'], p.get('identical', 1.0)):.1g}."]
+    if bad:
+        again = ", ".join(f"{metrics[f'memorisation/{name}'].value:.0f} {name}" for name in bad)
+        return [f"It repeats itself: {again} in {copies.n:,} events; no copies of training events."]
     return [f"No copies of training events: {counts}; distance ratio {metrics['memorisation/ratio']}."]
 
 

@@ -22,14 +22,24 @@ LABELS = {
     "memorisation/copies": "Copies: events twice as near to training (floor: to held-out) ones",
     "memorisation/p": "Probability of these counts for an honest model",
     "memorisation/identical": "Events identical to training events",
+    "memorisation/repeats": "Events that repeat an earlier one",
+    "memorisation/twins": "Pairs far nearer to each other than to all others",
+    "coverage/precision": "Precision: generated events where real ones are",
+    "coverage/recall": "Recall: real events where generated ones are",
+    "coverage/density": "Density: generated events around real ones",
+    "coverage/coverage": "Coverage: real events with a generated one near",
+    "fpd": "Fréchet distance of all observables, without its bias",
+    "kpd": "Kernel distance of all observables",
     "modes/covered": "Modes covered",
     "modes/high_quality": "Share of samples within 3 σ of a mode",
+    "modes/reverse_kl": "KL divergence of the modes' shares",
     "fid": "FID on a classifier's features",
+    "kid": "KID on a classifier's features",
     "fid/pca_gaussian": "FID of a Gaussian in principal components, for comparison",
     "classes/as_asked": "Samples seen as the class asked for",
 }
 """What the leading metrics are called, in the order of the table."""
-COUNTS = ("memorisation/copies", "memorisation/identical", "modes/covered")
+COUNTS = (*(f"memorisation/{name}" for name in ("copies", "identical", "repeats", "twins")), "modes/covered")
 SPEEDS = {
     "ms at batch 1": "ms per event, one at a time, one thread",
     "ms at batch 1000": "ms per event, 1,000 at a time, one thread",
@@ -122,7 +132,9 @@ def leading(metrics: Mapping[str, Measurement], baseline: Mapping[str, Measureme
         out.insert(at, row(f"separation/{worst}", separations[worst], title, beside.get(f"separation/{worst}")))
     known = {*LABELS, *(f"separation/{name}" for name in separations)}
     rest = [
-        n for n in metrics if n not in known and n.split("/")[0] not in (*KINDS, "response", "resolution", "classes")
+        n
+        for n in metrics
+        if n not in known and n.split("/")[0] not in (*KINDS, "response", "resolution", "classes", "battery")
     ]
     return out + [row(name, metrics[name], baseline=beside.get(name)) for name in rest]
 
@@ -196,9 +208,13 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 _WORDS = (
+    ("note", ("defects planted",)),
     ("undecided", ("undecided", "hardly")),
-    ("agrees", ("agrees", "None of", "No copies", "cannot tell", "Usable at")),
-    ("differs", ("differ", "Usable nowhere", "tell the two apart", "tells the two apart", "It copies")),
+    ("agrees", ("agrees", "Passes", "No copies", "cannot tell", "Usable at")),
+    (
+        "differs",
+        ("differ", "Fails", "Usable nowhere", "tell the two apart", "tells the two apart", "It copies", "It repeats"),
+    ),
 )
 
 
