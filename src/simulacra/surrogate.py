@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def generate(
         given: physical conditions, [n, ...] each.
         raw: gives the events as the model makes them, before the codec's `decode`.
     """
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    device = next((p.device for p in chain(model.parameters(), model.buffers())), torch.device("cpu"))
     for k, start in enumerate(range(0, n, BLOCK)):
         size = min(BLOCK, n - start)
         block = {name: _padded(value[start : start + size], BLOCK).to(device) for name, value in given.items()}

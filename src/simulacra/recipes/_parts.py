@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra.batch import DataSpec
+from simulacra.domains.calorimeter import ShowerCodec
 from simulacra.domains.images import ImageCodec
 from simulacra.domains.standard import Standardize
 from simulacra.errors import UserError
@@ -19,8 +20,10 @@ def need_layout(data: DataSpec, recipe: str, *layouts: str) -> None:
         )
 
 
-def codec_for(data: DataSpec) -> ImageCodec | Standardize:
-    """Pictures from -1 to 1 on a frame whose side is a power of two; plain numbers standardised."""
+def codec_for(data: DataSpec) -> ImageCodec | ShowerCodec | Standardize:
+    """Pictures from -1 to 1 on a frame of a power of two; codes and shares of showers; plain numbers standardised."""
+    if data.layout == "layers":
+        return ShowerCodec(data)
     if data.layout == "image":
         side = max(8, *data.x.shape[1:])
         return ImageCodec(data, size=1 << (side - 1).bit_length())
