@@ -21,6 +21,7 @@ from simulacra.errors import UserError
 from simulacra.protocols import Dataset
 from simulacra.surrogate import Surrogate, build
 from simulacra.training import run
+from simulacra.training.alarms import Alarms
 from simulacra.training.engine import Engine
 from simulacra.training.events import EventLog
 from simulacra.training.game import Experiment
@@ -64,8 +65,13 @@ class Training:
             log = run.LossLog(self.folder, clock.round, active=first)
             events = EventLog(self.folder, clock.round, active=first)
             stack.callback(events.close)
+            watch = self._alarms() if first else None
             try:
-                for step in train(self.experiment, self.streams, seed=self.config.seed, engine=self.engine):
+                for step in train(
+                    self.experiment, self.streams, seed=self.config.seed, engine=self.engine, watch=watch
+                ):
+                    if watch is not None:
+                        watch.look(step.clock)
                     log.add(step)
                     events.add(step)
                     if step.clock.round % every == 0 or step.clock.round == step.clock.rounds:
@@ -76,6 +82,11 @@ class Training:
                 log.flush()
                 self.save()
                 raise
+
+    def _alarms(self) -> Alarms:
+        dataset = self.streams["data"].dataset
+        held_out = parts_of(dataset)["validation"][:256]
+        return Alarms(self.experiment, self.streams, dataset[held_out] if len(held_out) else None)
 
     def save(self) -> None:
         """Publishes a checkpoint of this round."""
