@@ -9,7 +9,7 @@ import simulacra
 
 ROOT = Path(simulacra.__file__).parent
 NOUNS = {"batch", "protocols", "random", "units", "errors"}
-FAMILIES = {"gan", "flows", "diffusion", "autoregressive"}
+FAMILIES = {"gan", "flows", "diffusion", "autoregressive", "classical"}
 MAY = {
     **dict.fromkeys(NOUNS, NOUNS),
     "io": NOUNS | {"io"},
@@ -23,6 +23,8 @@ MAY = {
     "testing": NOUNS | {"io", "training"},
     "surrogate": NOUNS | {"recipes", "training", "domains"},
     "workflow": NOUNS | {"recipes", "training", "domains", "io", "surrogate"},
+    "claims": {path.name.removesuffix(".py") for path in ROOT.iterdir()} - {"cli", "gallery"},
+    "gallery": {path.name.removesuffix(".py") for path in ROOT.iterdir()} - {"cli"},
     "report": NOUNS | {"io", "evaluation", "figures", "report", "__version__"},
 }
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from simulacra.cli import data, demo, evaluate, explain, listing, sample, train
+from simulacra.cli import claims, compare, data, demo, evaluate, explain, figure, listing, sample, train
 from simulacra.cli.words import debugging, plain
 from simulacra.errors import SimulacraError, nearest
 
@@ -27,6 +27,9 @@ VERBS = {
     "train": train.train,
     "sample": sample.sample,
     "evaluate": evaluate.evaluate,
+    "compare": compare.compare,
+    "figure": figure.figure,
+    "claims": claims.claims,
 }
 for _name, _verb in VERBS.items():
     _loose = {"allow_extra_args": True, "ignore_unknown_options": True} if _name == "train" else {}

@@ -1,0 +1,292 @@
+"""Claims: what the intervals decide, what is stored and when it is made anew, and what the experiments rest on."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from simulacra.claims import distances, games, gradients, objectives, page, smallest_gan, store, table
+from simulacra.claims.claim import LECTURES, Claim, Interval, Result, interval, outcome
+
+CALLS: list[int] = []
+
+
+def thrown(seed: int) -> Result:
+    CALLS.append(seed)
+    return Result({"a": seed + 0.5, "b": math.inf}, {"a": -1.0, "b": 0.0}, {"curve": np.arange(3) + seed})
+
+
+def drawn(results) -> Figure:
+    figure = Figure()
+    figure.subplots().plot(results[0].arrays["curve"])
+    return figure
+
+
+def claim(bounds=None, **words) -> Claim:
+    made = Claim(
+        name="a-claim",
+        statement="It is <so> | so.",
+        lecture="A:1",
+        paper="Nobody 2020",
+        experiment=thrown,
+        bounds=bounds or {"a": (0.0, math.inf), "b": (math.inf, math.inf)},
+        control="the other way.",
+        budget="nothing",
+        figure=drawn,
+    )
+    return replace(made, **words)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    draw = np.random.default_rng(0)
+    hits = [abs(i.mean) <= i.half for i in (interval(row) for row in draw.normal(size=(4000, 3)))]
+    assert abs(np.mean(hits) - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 4000)
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, math.inf], [1.0, math.nan], [math.nan, math.nan]])
+def test_what_is_not_a_sample_of_numbers_decides_nothing(values):
+    assert interval(values).against((-10.0, 10.0)) == "undecided"
+
+
+FAR, NEAR, WIDE = [5.0, 5.1, 4.9], [0.0, 0.1, -0.1], [0.0, 2.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "control", "verdict"),
+    [
+        (NEAR, NEAR, FAR, "TRUE"),
+        (NEAR, FAR, FAR, "HALF TRUE"),
+        (FAR, FAR, FAR, "FALSE"),
+        (NEAR, WIDE, FAR, "UNDECIDED"),
+        (FAR, WIDE, FAR, "UNDECIDED"),
+        (NEAR, NEAR, WIDE, "UNDECIDED"),
+        (NEAR, NEAR, NEAR, "VOID"),
+        (FAR, FAR, NEAR, "VOID"),
+    ],
+)
+def test_the_verdict(one, two, control, verdict):
+    bounds = {"one": (-1.0, 1.0), "two": (-1.0, 1.0)}
+    seeds = zip(one, two, control, strict=True)
+    results = [Result({"one": a, "two": b}, {"one": c}) for a, b, c in seeds]
+    assert outcome(claim(bounds), results).verdict == verdict
+
+
+def test_without_a_control_nothing_is_shown():
+    results = [Result({"one": x}, {}) for x in NEAR]
+    assert outcome(claim({"one": (-1.0, 1.0)}), results).verdict == "VOID"
+
+
+def test_quantities_without_a_bound_are_refused():
+    with pytest.raises(ValueError, match=r"expected the quantities \['one'\] of a-claim, came"):
+        outcome(claim({"one": (0.0, 1.0)}), [Result({"other": 0.0}, {})])
+
+
+def test_results_are_stored_whole_and_made_once(tmp_path):
+    CALLS.clear()
+    first = store.run(tmp_path, claim())
+    assert CALLS == [0, 1, 2]
+    again = store.run(tmp_path, claim(statement="Other words.", bounds={"a": (9.0, 10.0), "b": (0.0, 1.0)}))
+    assert CALLS == [0, 1, 2]
+    assert [dict(r.values) for r in again] == [dict(r.values) for r in first]
+    assert again[0].values["b"] == math.inf
+    assert np.array_equal(again[2].arrays["curve"], [2, 3, 4])
+    assert store.stored(tmp_path, claim(seeds=4)) is None
+    store.run(tmp_path, claim(seeds=4))
+    assert CALLS == [0, 1, 2, 3]
+
+
+def test_a_damaged_result_is_made_anew(tmp_path):
+    CALLS.clear()
+    store.run(tmp_path, claim())
+    next((tmp_path / "a-claim").glob("*-1/result.json")).write_text("{}")
+    assert store.stored(tmp_path, claim()) is None
+    store.run(tmp_path, claim())
+    assert CALLS == [0, 1, 2, 1]
+    assert len(list((tmp_path / "a-claim").iterdir())) == 3
+
+
+MODULE = '''"""Words."""
+from simulacra.claims.claim import Claim, Result
+def experiment(seed):
+    return Result({"a": seed + 1.0}, {})
+CLAIMS = (Claim(name="n", statement="It is so.", experiment=experiment, bounds={"a": (0.0, 1.0)}),)
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("Words.", "Other words.", True),
+        ("It is so.", "It is not so.", True),
+        ("(0.0, 1.0)", "(0.0, 2.0)", True),
+        ("(seed):", "(seed):  # a remark", True),
+        ("seed + 1.0", "seed + 2.0", False),
+        ("(0.0, 1.0)})", "(0.0, 1.0)}, scale=2)", False),
+        ("def exp", "from simulacra.random import reseed\ndef exp", False),
+    ],
+)
+def test_the_key_changes_with_the_code_and_not_with_the_words(tmp_path, monkeypatch, old, new, same):
+    path = tmp_path / "some_claims.py"
+    path.write_text(MODULE.replace(", bounds", ", paper='', bounds").split("CLAIMS")[0])  # importable
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("some_claims")
+    try:
+        path.write_text(MODULE)
+        store.key.cache_clear()
+        before = store.key("some_claims")
+        path.write_text(MODULE.replace(old, new, 1))
+        store.key.cache_clear()
+        assert (store.key("some_claims") == before) is same
+    finally:
+        del sys.modules["some_claims"]
+
+
+def test_the_key_covers_what_a_claims_module_takes_from_others(monkeypatch):
+    used = []
+    tree = store._tree
+    monkeypatch.setattr(store, "_tree", lambda module: used.append(module.__name__) or tree(module))
+    store.key.cache_clear()
+    store.key("simulacra.claims.gradients")
+    assert {"simulacra.gan.objectives", "simulacra.claims.objectives", "simulacra.networks.mlp"} <= set(used)
+    assert not any(name.startswith("simulacra.figures") for name in used)
+
+
+def test_every_claim_is_well_formed():
+    for name, found in table().items():
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
+        assert found.statement[0].isupper()
+        assert found.statement.endswith(".")
+        assert found.control.endswith(".")
+        for place in found.lecture.split(", "):
+            assert re.fullmatch(r"[A-D]:\d+(-\d+)?", place), (name, place)
+            assert place[0] in LECTURES
+        assert found.seeds >= 3
+        assert found.bounds
+        assert all(low <= high for low, high in found.bounds.values())
+        assert getattr(found.experiment, "func", found.experiment).__module__.startswith("simulacra.claims.")
+
+
+QUICK = {
+    "disjoint-distributions": "TRUE",
+    "js-as-printed": "FALSE",
+    "metric-properties": "TRUE",
+    "gradient-play-does-not-converge": "TRUE",
+    "averaging-finds-the-equilibrium": "HALF TRUE",
+    "five-states": "TRUE",
+    "good-samples-dominate": "HALF TRUE",
+    "non-saturating-identity": "HALF TRUE",
+    "js-at-the-optimum": "TRUE",
+    "value-follows-quality": "TRUE",
+    "likelihood-is-cross-entropy": "TRUE",
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    out = tmp_path_factory.mktemp("claims")
+    return {name: (table()[name], store.run(out, table()[name])) for name in QUICK}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_claims_come_out_as_they_do(results, name):
+    found, held = results[name]
+    assert outcome(found, held).verdict == QUICK[name]
+    again = found.experiment(1)
+    assert dict(again.values) == dict(held[1].values)
+    assert dict(again.control) == dict(held[1].control)
+
+
+def test_the_pages_say_every_statement_and_every_verdict(results, tmp_path):
+    some = {**results, "a-claim": (claim(), None)}
+    page.write(tmp_path / "claims.md", some)
+    lines = (tmp_path / "claims.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| ")]
+    assert len(rows) == len(some) + 1
+    assert all(len(re.split(r"(?<!\\)\|", row)) == 9 for row in rows)
+    assert any("**FALSE**" in row and r"D\_JS" in row for row in rows)
+    assert "It is &lt;so> \\| so." in rows[-1]
+    assert "**not run**" in rows[-1]
+    assert all(f"*{title}*" in "\n".join(lines) for title in LECTURES.values())
+
+    page.write(tmp_path / "claims.html", some)
+    text = (tmp_path / "claims.html").read_text()
+    assert text.count("<svg") == len(results)
+    assert text.count("<article") == len(some)
+    assert "It is &lt;so&gt; | so." in text
+    assert not re.search(r'(src|href)="(?!#)', text)
+
+
+# What the experiments rest on
+
+
+def test_one_dimensional_distances_of_a_moved_block():
+    p = distances.block(3)
+    (q,) = distances.moved(p, np.array([2.0]))
+    assert distances.w1(p, q) == pytest.approx(2)
+    assert distances.js(p, q) == pytest.approx(math.log(2))
+    assert distances.kl(p, q) == math.inf
+    assert distances.kl(p, p) == 0
+
+
+def test_the_dual_on_two_points_is_their_distance():
+    cost = np.array([[0.0, 3.0], [3.0, 0.0]])
+    value, potential = distances.dual(cost, np.ones(1), np.ones(1))
+    assert value == pytest.approx(3)
+    assert abs(potential[0] - potential[1]) == pytest.approx(3)
+
+
+def test_gaussian_divergences_on_the_grid():
+    kl, js = gradients.divergences(1.5, 0.8)
+    assert kl == pytest.approx((0.8**2 + 1.5**2 - 1 - 2 * math.log(0.8)) / 2)
+    assert 0 < js < math.log(2)
+    nothing = objectives.normal()
+    assert objectives.value(0 * nothing, nothing, nothing) == pytest.approx(-2 * math.log(2))
+
+
+@pytest.mark.parametrize(
+    ("rule", "matrix"),
+    [("simultaneous", [[1, -0.1], [0.1, 1]]), ("alternating", [[1, -0.1], [0.1, 0.99]]),
+     ("extragradient", [[0.99, -0.1], [0.1, 0.99]])],
+)  # fmt: skip
+def test_play_is_the_power_of_its_matrix(rule, matrix):
+    start = np.array([0.3, -0.8])
+    path = games.play(rule, start, 0.1, 50)
+    assert path[-1] == pytest.approx(np.linalg.matrix_power(np.array(matrix), 50) @ start)
+
+
+def test_historical_averaging_pulls_to_the_mean_of_the_past():
+    path = games.play("historical", np.array([1.0, 0.5]), 0.1, 20)
+    x, y = path[-2]
+    mean = path[:-1].mean(0)
+    assert path[-1] == pytest.approx([x - 0.1 * (y + x - mean[0]), y + 0.1 * (x - (y - mean[1]))])
+
+
+def test_derivatives_of_the_smallest_gan_are_those_of_its_value():
+    draw = np.random.default_rng(0)
+    place, x, z = draw.normal(size=(3, 4)), draw.normal(5, 1, (3, 10)), draw.uniform(size=(3, 10))
+
+    def fake(place):
+        return place[:, 2, None] * z + place[:, 3, None]
+
+    step = 1e-5 * np.eye(4)
+    slope, curvature = np.empty((3, 4)), np.empty((3, 4, 4))
+    for k in range(4):
+        up, down = place + step[k], place - step[k]
+        slope[:, k] = (smallest_gan.value(up, x, fake(up)) - smallest_gan.value(down, x, fake(down))) / 2e-5
+        high, low = (smallest_gan.gradient(there, x, fake(there), z) for there in (up, down))
+        curvature[:, k] = (high - low) / 2e-5
+    assert smallest_gan.gradient(place, x, fake(place), z) == pytest.approx(slope, abs=1e-7)
+    assert smallest_gan.hessian(place, x, fake(place), z) == pytest.approx(curvature, abs=1e-7)
+
+
+def test_an_interval_is_read_against_its_bound():
+    assert Interval(1.0, 0.0).against((1.0, 1.0)) == "holds"
+    assert Interval(math.inf, 0.0).against((math.inf, math.inf)) == "holds"
+    assert Interval(math.inf, 0.0).against((0.0, 1.0)) == "fails"
