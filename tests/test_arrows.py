@@ -8,7 +8,7 @@ from pathlib import Path
 import simulacra
 
 ROOT = Path(simulacra.__file__).parent
-NOUNS = {"batch", "protocols", "random", "units", "errors"}
+NOUNS = {"batch", "protocols", "random", "units", "errors", "concepts"}
 FAMILIES = {"gan", "flows", "diffusion", "autoregressive", "classical"}
 MAY = {
     **dict.fromkeys(NOUNS, NOUNS),

@@ -23,8 +23,8 @@ GEV = 1e3
 class GFlash(nn.Module):
     """Showers in MeV from a particle's energy: few numbers, each with a meaning.
 
-    In depth a gamma distribution whose (alpha, T) fluctuate from shower to shower, follow ln E and are correlated;
-    the sampling of each layer fluctuates by `c / sqrt(E)`. Across, a core and a tail of the form
+    The longitudinal profile is a gamma distribution whose (alpha, T) fluctuate from shower to shower, follow ln E and
+    are correlated; the sampling of each layer fluctuates by `c / sqrt(E)`. Across, a core and a tail of the form
     `2 r R^2 / (r^2 + R^2)^2` in each layer, around an impact that is uniform in a rectangle (on the axis for polar
     cells). A layer's energy falls in spots of equal size, whose number grows as E^0.9. `longitudinal` and `lateral` fit
     them by moments and least squares; `collect` sums what they need.

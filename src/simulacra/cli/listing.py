@@ -17,11 +17,14 @@ INDENT = 18
 def list_recipes(
     family: Annotated[str | None, typer.Option(help="Only this family, such as gan or flows.")] = None,
     domain: Annotated[str | None, typer.Option(help="Only recipes for this layout, such as image or layers.")] = None,
-    concept: Annotated[str | None, typer.Option(help="Only recipes whose summary or paper has this word.")] = None,
+    concept: Annotated[
+        str | None, typer.Option(help="Only recipes for a concept of docs/concepts.md, or with this word.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Lists the recipes: what can be trained, and from which paper."""
     from simulacra import recipes
+    from simulacra.concepts import concepts
     from simulacra.errors import UserError, nearest
 
     rows = recipes.table()
@@ -32,12 +35,17 @@ def list_recipes(
     for flag, word, known in (("--family", family, families), ("--domain", domain, domains)):
         if word is not None and word not in known:
             raise UserError(f"expected a known {flag}, came {word!r}; {nearest(word, known)}")
+    named = {name for row in concepts() if concept and concept.lower() in row.word.lower() for name in row.recipes}
     chosen = {
         name: row
         for name, row in rows.items()
         if (family is None or row.get("family") == family)
         and (domain is None or domain in row.get("domain", ()))
-        and (concept is None or concept.lower() in f"{name} {row.get('summary')} {row.get('paper')}".lower())
+        and (
+            concept is None
+            or name in named
+            or concept.lower() in f"{name} {row.get('summary')} {row.get('paper')}".lower()
+        )
     }
     if as_json:
         print(json.dumps(chosen, indent=1))

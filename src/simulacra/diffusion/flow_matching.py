@@ -46,7 +46,7 @@ class VelocityNetwork(nn.Module):
 
 
 class FlowMatching(nn.Module):
-    """Carries a normal draw at t = 0 to an event at t = 1 with the velocity v(x, t | given).
+    """Flow matching: carries a normal draw at t = 0 to an event at t = 1 with the velocity v(x, t | given).
 
     Lines `x_t = (1 - t) z + t x` have the velocity `x - z`; its mean at x_t is the field that moves the whole
     distribution. The network F only adds what a standard normal x would not explain:

@@ -30,14 +30,16 @@ def coverage(
 
     They see modes that are missing or invented, and little else: half a per cent on a scale moves none of them.
 
-    The floor is the mean over random splits of real events into the same two sizes, and every error at least the
-    spread of such splits: neighbouring balls overlap, so that binomial errors are too small. Without `second` the
-    splits are of the reference alone, into smaller parts of the same ratio, and their spread is scaled to full size.
+    Errors come from halves: neighbouring balls overlap, so that binomial errors are too small, but the four numbers of
+    two disjoint halves of both samples are independent, and a quarter of their squared difference, averaged over random
+    halves, is the variance of the whole. The floor is the mean over random splits of real events into the same two
+    sizes, its error their spread. Without `second` the splits are of the reference alone, into smaller parts of the
+    same ratio, and their spread is scaled to full size.
 
     Args:
         reference: features of real events [n, D]; generated [m, D].
         second: other real events [l, D], such as training events; at least m of them give the floor at full size.
-        k: neighbours.
+        k: neighbours; splits: how often events are split at random.
 
     Raises:
         UserError: a number is not finite, the columns disagree, or a sample has no k neighbours to offer.
@@ -60,24 +62,23 @@ def coverage(
     whole = c is not None and len(c) >= m
     pool = np.concatenate([a, c[:m]]) if c is not None and whole else a
     mine = n if whole else round(n * n / (n + m))
-    if min(n, m, mine, len(pool) - mine) <= k:
+    if min(n // 2, m // 2, mine, len(pool) - mine) <= k:
         raise UserError(f"expected more than {k} events on either side and in their halves, came {n} and {m}; use more")
     centre = a.mean(0)
-    value = _four(distances(a - centre), distances(a - centre, b - centre), distances(b - centre), k)
+    own, across, other = distances(a - centre), distances(a - centre, b - centre), distances(b - centre)
+    value = np.array(_four(own, across, other, k))
     among = distances(pool - centre)
     draw, null = np.random.default_rng(seed), []
     for _ in range(splits):
         order = draw.permutation(len(pool))
         p, q = order[:mine], order[mine:]
-        null.append(_four(among[np.ix_(p, p)], among[np.ix_(p, q)], among[np.ix_(q, q)], k)[:4])
+        null.append(_four(among[np.ix_(p, p)], among[np.ix_(p, q)], among[np.ix_(q, q)], k))
+    halves = np.array([_halves(own, across, other, k, draw) for _ in range(splits)])
+    error = np.sqrt(((halves[:, 0] - halves[:, 1]) ** 2).mean(0)) / 2
     spread = np.std(null, axis=0, ddof=1) * np.sqrt(mine / n)
     floor = np.mean(null, axis=0)
-    precision, recall, _, covered, per_event = value
-    own = [precision * (1 - precision) / m, recall * (1 - recall) / n, per_event**2 / m, covered * (1 - covered) / n]
     return {
-        name: Measurement(
-            value[i], float(max(spread[i], np.sqrt(own[i]))), float(floor[i]), float(spread[i]), min(n, m)
-        )
+        name: Measurement(float(value[i]), float(error[i]), float(floor[i]), float(spread[i]), min(n, m))
         for i, name in enumerate(NAMES)
     }
 
@@ -104,16 +105,23 @@ def distances(x: Array, y: Array | None = None) -> Array:
     return np.sqrt(square)
 
 
-def _four(within: Array, across: Array, other: Array, k: int) -> tuple[float, float, float, float, float]:
-    """The four numbers, and the spread of one event's share in the density; across is [n, m]."""
+def _halves(own: Array, across: Array, other: Array, k: int, draw: np.random.Generator) -> list[tuple[float, ...]]:
+    """The four numbers of two disjoint halves."""
+    rows, columns = (np.array_split(draw.permutation(size), 2) for size in across.shape)
+    return [
+        _four(own[np.ix_(i, i)], across[np.ix_(i, j)], other[np.ix_(j, j)], k)
+        for i, j in zip(rows, columns, strict=True)
+    ]
+
+
+def _four(within: Array, across: Array, other: Array, k: int) -> tuple[float, ...]:
+    """Precision, recall, density and coverage; across is [n, m]."""
     reach = np.partition(within, k, axis=1)[:, k] * (1 + 1e-9)  # column 0 of the sorted row is the event itself
     theirs = np.partition(other, k, axis=1)[:, k] * (1 + 1e-9)
     inside = across <= reach[:, None]
-    balls = inside.sum(0) / k
     return (
         float(inside.any(0).mean()),
         float((across <= theirs[None]).any(1).mean()),
-        float(balls.mean()),
+        float(inside.sum(0).mean() / k),
         float(inside.any(1).mean()),
-        float(balls.std()),
     )

@@ -189,7 +189,7 @@ def wasserstein(
 
     W = int |F - G| dx is never zero for finite samples; f, the mean of W over random relabellings, is what it is for
     equal distributions. The value is sqrt(max(W^2 - f^2, 0)), right at any size; its floor is the same expression of
-    the relabelled samples.
+    the relabelled samples. The error counts that the unit is measured, too.
 
     Args:
         reference: [n]; generated: [m].
@@ -216,12 +216,23 @@ def spread(a: Array, pooled: Pooled) -> float:
     return float(np.sqrt(pooled.shares[0] @ (a - mean) ** 2)) or float(pooled.values.std()) or 1.0
 
 
+def drift(a: Array, pooled: Pooled, unit: float) -> Array:
+    """How one more event moves the logarithm of the reference's spread, ((v - mean)^2 / unit^2 - 1) / 2, [N].
+
+    In the order of `values`, with the sign of a path int^x h(F - G): one more event at x lowers int H(F - G) by it.
+    """
+    mine = pooled.order < len(a)
+    return np.where(mine, ((pooled.values - pooled.shares[0] @ a) ** 2 / unit**2 - 1) / 2, 0.0)
+
+
 def _wasserstein(a: Array, pooled: Pooled, scale: float | None = None) -> Measurement:
     unit = scale or spread(a, pooled)
     distance, null = pooled.wasserstein[0] / unit, pooled.wasserstein[1:] / unit
     f = null.mean()
     value, nulls = np.sqrt(max(distance**2 - f**2, 0)), np.sqrt(np.maximum(null**2 - f**2, 0))
     path = np.concatenate([[0.0], np.cumsum(np.sign(pooled.apart[:-1]) * pooled.gaps)]) / unit  # int^x sign(F - G)
+    if scale is None:
+        path += distance * drift(a, pooled, unit)
     error = np.hypot(np.sqrt(pooled.variance(path)), null.std(ddof=1))
     return Measurement(float(value), float(error), float(nulls.mean()), float(nulls.std(ddof=1)), pooled.smaller, "sd")
 

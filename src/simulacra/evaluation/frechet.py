@@ -63,7 +63,7 @@ def scaled(reference: Array, generated: Array) -> tuple[Array, Array]:
 def fid(
     reference: Any, generated: Any, floor_sample: Any = None, *, blocks: int = 20, permutations: int = 20, seed: int = 0
 ) -> Measurement:
-    """FID of features [n, D] against [m, D]. It falls with n (as 1/n): compare at equal sizes, and with the floor.
+    """Fréchet inception distance of features [n, D] against [m, D]; it falls as 1/n: compare at equal sizes.
 
     The floor is the distance of the reference to as many rows of `floor_sample` as were generated, averaged over up to
     five draws; without such rows, of random relabellings of both samples. The error is the jackknife's over blocks of
@@ -158,7 +158,7 @@ def fid_infinity(
 
 
 def fpd(reference: Any, generated: Any, *, blocks: int = 20, permutations: int = 20, seed: int = 0) -> Measurement:
-    """Frechet physics distance: `fid_infinity` of observables, each over its largest absolute value in the reference.
+    """Fréchet physics distance: `fid_infinity` of observables, each over its largest absolute value in the reference.
 
     Published tables quote it times 1,000, and from `fpd_bootstrap`.
 

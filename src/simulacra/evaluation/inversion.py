@@ -42,7 +42,7 @@ def invert(
     prior: float = 0.0,
     seed: int = 0,
 ) -> Inversion:
-    """argmin_z mean (g(z, given) - x)^2 + prior mean z^2, by Adam from several random starts; the best one is kept.
+    """Inversion, argmin_z mean (g(z, given) - x)^2 + prior mean z^2: by Adam, the best of several random starts.
 
     Args:
         batch: physical events and conditions.

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from simulacra.errors import UserError
 from simulacra.evaluation.arrays import Array, numbers, pair
-from simulacra.evaluation.distances import Pooled, spread
+from simulacra.evaluation.distances import Pooled, drift, spread
 from simulacra.evaluation.measurement import Measurement
 from simulacra.evaluation.weights import Weights, effective, shares, variance_of_mean
 
@@ -240,8 +240,8 @@ def cramer(
     """Cramer's distance of one number, int (F - G)^2 dx, in standard deviations of the reference.
 
     Half the energy distance. What finite samples add, int F(1 - F)/(n - 1) + G(1 - G)/(m - 1) dx, is removed, so that
-    the floor is 0. Error as of `mmd`, with 2 int^x (F - G) for the pull of one event at x. One sort instead of all
-    pairs: for large samples.
+    the floor is 0. Error as of `mmd`, with 2 int^x (F - G) for the pull of one event at x, and with that of the unit
+    where it is measured. One sort instead of all pairs: for large samples.
 
     Args:
         reference: [n]; generated: [m].
@@ -261,10 +261,11 @@ def cramer(
     pooled = Pooled(a, b, seed, permutations, weights)
     unit = scale or spread(a, pooled)
     added = sum(_dispersion(values, share) for values, share in zip((a, b), pooled.shares, strict=True))
-    path = 2 * np.concatenate([[0.0], np.cumsum(pooled.apart[:-1] * pooled.gaps)])
-    found = _Quadratic(
-        float(pooled.cramer[0] - added) / unit, pooled.cramer[1:] / unit, pooled.variance(path) / unit**2
-    )
+    value = float(pooled.cramer[0] - added) / unit
+    path = 2 * np.concatenate([[0.0], np.cumsum(pooled.apart[:-1] * pooled.gaps)]) / unit
+    if scale is None:
+        path += value * drift(a, pooled, unit)
+    found = _Quadratic(value, pooled.cramer[1:] / unit, pooled.variance(path))
     return _measurement(found, pooled.smaller, "sd")
 
 

@@ -82,7 +82,7 @@ def slerp(start: Tensor, stop: Tensor, t: Tensor | float) -> Tensor:
 
 
 def walk(points: Noise, steps: int = 8, *, spherical: bool = True) -> Noise:
-    """From each latent to the next in `steps` equal steps, both ends included: k points become (k - 1) steps + 1.
+    """A latent walk: from each latent to the next in `steps` equal steps; k points become (k - 1) steps + 1.
 
     Args:
         points: k >= 2 latents by name, [k, ...]; integers (classes) stay until the next point is reached.
@@ -146,7 +146,7 @@ def arithmetic(
     trials: int = 200,
     seed: int = 0,
 ) -> dict[str, Measurement]:
-    """How often `plus - minus + to` decodes into the wanted class, when each is the mean of k exemplars.
+    """Latent arithmetic: how often `plus - minus + to`, each the mean of k exemplars, decodes into the wanted class.
 
     Args:
         label: decodes latents and classifies the events.
@@ -203,7 +203,7 @@ def truncation_curve(
     n: int = 1000,
     seed: int = 0,
 ) -> dict[float, dict[str, Measurement]]:
-    """Spread against quality as latents are drawn nearer to their centre; the same latents at every psi.
+    """Truncation: spread against quality as latents are drawn nearer to their centre; the same latents at every psi.
 
     Args:
         features: what is judged of physical events, [n, F].

@@ -31,7 +31,7 @@ def device_of(model: Any) -> torch.device:
 def log_likelihood(
     model: Any, codec: Codec, batch: Batch, *, draws: int = 1, seed: int = 0, block: int = 4096
 ) -> Tensor:
-    """log p(x | given) in nats per physical unit, through the change of variables of the codec; [n], double precision.
+    """Log-likelihood log p(x | given) in nats per physical unit, through the codec's change of variables; [n] float64.
 
     log p(x) = log p_model(encode(x)) + log |d encode / d x|. A model with a bound only gives the bound, which lies
     below log p in expectation; what the codec blurs (`dequantise`) is drawn from `seed`.
@@ -190,7 +190,7 @@ def bounds(
 
 
 def importance_weighted(log_weights: Any, exact: Any = None) -> dict[str, Measurement]:
-    """-mean_i log (1/K sum_k w_ik), and how far the log of an average puts it above -log p; nats per event.
+    """Importance-weighted bound -mean_i log (1/K sum_k w_ik), and how far it lies above -log p; nats per event.
 
     E log mean_k w is below log E w by Var(w) / (2 K E[w]^2) to first order in 1/K (delta method), estimated from each
     event's own weights. Where `nll/bias_K` is not small the weights are too few, and it is itself too low.

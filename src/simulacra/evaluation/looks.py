@@ -27,6 +27,8 @@ from simulacra.units import convert
 FAST_PICTURES = 10_000
 """Training pictures for a classifier where time is short."""
 MOST_NEIGHBOURS = 2000
+EVENTS_PER_COLUMN = 8
+"""For a Fréchet distance, which halves them."""
 MOST_PAIRS = 5000
 """Events on a side of which all pairs are compared."""
 
@@ -65,10 +67,14 @@ def features_of(seen: list[Any], seed: int) -> dict[str, Measurement]:
     varies = spread > 0
     if not varies.any():
         return {}
-    raw = [None if s is None else ((table(s) - mean) / np.where(varies, spread, 1.0))[:, varies] for s in seen]
-    near = [None if table is None else table[:MOST_NEIGHBOURS] for table in raw]
+    real, made, *second = [
+        ((table(s) - mean) / np.where(varies, spread, 1.0))[:, varies] for s in seen if s is not None
+    ]
+    near = [values[:MOST_NEIGHBOURS] for values in (real, made, *second)]
     out = {f"coverage/{name}": m for name, m in coverage(*near, seed=seed).items()}
-    return out | {"fpd": fpd(*raw[:2], seed=seed), "kpd": kpd(*raw[:2], seed=seed)}
+    if min(len(real), len(made)) >= EVENTS_PER_COLUMN * real.shape[1]:  # else their covariances say nothing
+        out["fpd"] = fpd(real, made, seed=seed)
+    return out | {"kpd": kpd(real, made, seed=seed)}
 
 
 def response_of(reference: Batch, generated: Batch, second: Batch | None, spec: DataSpec) -> dict[str, Measurement]:

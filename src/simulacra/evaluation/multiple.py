@@ -15,7 +15,7 @@ FAMILY = 0.01
 
 
 def holm(probabilities: Mapping[str, float], level: float = FAMILY) -> list[str]:
-    """Names of the tests that fail, with at most `level` for any false alarm under whatever dependence (Holm 1979).
+    """Names of the tests that fail, with a family-wise error of at most `level` under whatever dependence (Holm 1979).
 
     >>> holm({"a": 0.001, "b": 0.2, "c": 0.004})
     ['a', 'c']

@@ -58,7 +58,7 @@ def weighed(
 
 
 def effective_sample_size(log_weights: Any) -> Measurement:
-    """ESS = (sum w)^2 / (N sum w^2): the share of N weighted events that as many unweighted ones would be worth.
+    """Effective sample size, ESS = (sum w)^2 / (N sum w^2): what a weighted event is worth in unweighted ones.
 
     1 if and only if the sampler is exact, e^(-s^2) for weights of log-normal spread s. The error is that of the
     delta method; it is too small where a few weights carry the sum, and ESS is then too large.
@@ -82,7 +82,7 @@ def effective_sample_size(log_weights: Any) -> Measurement:
 
 
 def unweighting_efficiency(log_weights: Any, overweight: float = 1e-3) -> Measurement:
-    """Share of events kept when each is accepted with probability min(1, w / w_max).
+    """Unweighting efficiency: the share of events kept when each is accepted with probability min(1, w / w_max).
 
     The largest weight of a sample grows without end with its size. A robust w_max cuts off a stated share of the
     total: E max(w - w_max, 0) = overweight E w. Then the efficiency is (1 - overweight) <w> / w_max. Events above w_max

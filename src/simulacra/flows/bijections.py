@@ -13,7 +13,7 @@ from simulacra.batch import Given
 
 @runtime_checkable
 class Bijection(Protocol):
-    """An nn.Module that maps data to latents and back, each with log |det| of its Jacobian.
+    """A bijection: an nn.Module that maps data to latents and back, each with log |det| of its Jacobian.
 
     `to_latent` takes x [B, D] to z [B, D] and log |d z / d x| [B]; `to_data` is its inverse, with log |d x / d z|.
     """

@@ -12,7 +12,7 @@ from simulacra.batch import Batch
 
 @dataclass(frozen=True, eq=False)
 class WeightClipping:
-    """After the critic's step, puts each of its weights back into [-limit, limit].
+    """Weight clipping: after the critic's step, puts each of its weights back into [-limit, limit].
 
     Bounds the slope by some constant, so that the critic's loss is W1 up to a factor; drives most weights to the
     limit, which makes the critic simple.

@@ -18,7 +18,7 @@ class _Features(Protocol):
 
 
 class Constrainer(nn.Module):
-    """Reads `given[name]` off x by regression; trained on real events only.
+    """A constrainer reads `given[name]` off x by regression; trained on real events only.
 
     `mean (a(x) - given)^2` over the numbers of the condition.
 

@@ -18,7 +18,7 @@ from simulacra.training.game import Loss
 
 
 class GAN(Pushforward):
-    """The generator turns noise into events, the critic tells them from real ones, and each learns from the other.
+    """A generative adversarial network: a generator makes events of noise, a critic tells them from real ones.
 
     `critic_loss` and `generator_loss` are the losses of two players. Neither runs the other's network without a
     gradient, so that a game may look through the other's steps. Event weights are honoured in every mean.

@@ -20,7 +20,7 @@ class Latent(Protocol):
 
 @dataclass(frozen=True)
 class StandardNormal:
-    """z ~ N(0, 1), [n, size]."""
+    """Latent z ~ N(0, 1), [n, size]."""
 
     size: int
 

@@ -49,7 +49,7 @@ class Minimax:
 
 @dataclass(frozen=True)
 class NonSaturating(Minimax):
-    """The critic of the minimax game; the generator maximises E log d(g(z)), whose gradient does not die.
+    """The non-saturating game: the minimax critic; the generator maximises E log d(g(z)), whose gradient does not die.
 
     The same fixed point as minimax, also called label switching. The critic's loss at its optimum is
     2 log 2 - 2 JS(p, q).
@@ -63,7 +63,7 @@ class NonSaturating(Minimax):
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """Squared distance to labels: critic (real - b)^2 / 2 + (fake - a)^2 / 2, generator (fake - c)^2 / 2.
+    """Least squares of labels: critic (real - b)^2 / 2 + (fake - a)^2 / 2, generator (fake - c)^2 / 2.
 
     The optimal critic is (b p + a q) / (p + q). With b - c = 1 and b - a = 2, as in the default, twice the sum of
     (score - c)^2 / 2 over data and generator is Pearson's chi2 of (p + q) against 2q; (0, 1, 1) has no such reading.
@@ -85,7 +85,7 @@ class LeastSquares:
 
 @dataclass(frozen=True)
 class Hinge:
-    """Critic max(0, 1 - real) + max(0, 1 + fake), generator -fake.
+    """Hinge losses: critic max(0, 1 - real) + max(0, 1 + fake), generator -fake.
 
     The optimal critic is sign(p - q), and its loss is 2 - 2 TV(p, q): 2 where p = q, 0 where they do not overlap.
 
@@ -103,7 +103,7 @@ class Hinge:
 
 @dataclass(frozen=True)
 class Wasserstein:
-    """Critic E f(g(z)) - E f(x) over functions f of slope at most 1, generator -E f(g(z)).
+    """The Wasserstein game: critic E f(g(z)) - E f(x) over functions f of slope at most 1, generator -E f(g(z)).
 
     The critic's loss at its optimum is -W1(p, q). The slope is somebody else's business: `WeightClipping`,
     `GradientPenalty`, spectral normalisation.
@@ -122,7 +122,7 @@ class Wasserstein:
 
 @dataclass(frozen=True)
 class Relativistic:
-    """Is the real event more real than its fake partner? Critic softplus(fake - real), generator softplus(real - fake).
+    """Relativistic: more real than its fake partner? Critic softplus(fake - real), generator softplus(real - fake).
 
     Where p = q the best score is constant and both losses are log 2.
 

@@ -23,7 +23,7 @@ def slopes(duel: Duel, view: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class GradientPenalty:
-    """Pushes the critic's slope towards `target` on lines between real and generated events.
+    """The gradient penalty: pushes the critic's slope towards `target` on lines between real and generated events.
 
     `(|| grad f(x') || - target)^2` at x' = e x + (1 - e) g(z), one e ~ U(0, 1) per event. Duality asks for a slope
     of at most 1; the optimal critic has slope 1 almost everywhere on the lines of the optimal coupling, which is why
@@ -49,7 +49,7 @@ class GradientPenalty:
 
 @dataclass(frozen=True)
 class R1:
-    """`|| grad f(x) ||^2` at real events; the paper's gamma is twice the weight.
+    """R1, `|| grad f(x) ||^2` at real events; the paper's gamma is twice the weight.
 
     Makes the game converge locally where an unregularised critic circles (the Dirac GAN).
 

@@ -13,7 +13,7 @@ from simulacra.errors import UserError
 
 
 class Conditions(nn.Module):
-    """Joins the conditions into one row per event: classes one-hot, numbers as they are, in the order of the fields.
+    """Makes a network conditional: what is given as one row per event, classes one-hot, in the order of the fields.
 
     Shapes: {name: [B, *shape]} -> [B, size]. Conditions that are given but not described are left aside.
 

@@ -44,7 +44,7 @@ def stages_of(shape: tuple[int, ...]) -> int:
 
 
 class DCGenerator(nn.Module):
-    """z and the conditions become 4 x 4 maps, which are doubled until they are the picture.
+    """DCGAN's generator: z and the conditions become 4 x 4 maps, which are doubled until they are the picture.
 
     Shapes: ({"z": [B, latent]}, given) -> [B, channels, size, size].
 

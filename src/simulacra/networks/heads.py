@@ -74,7 +74,7 @@ class ProjectionHead(nn.Module):
 
 
 class Critic(nn.Module):
-    """A body that looks at events and a head that scores them: (x, given) -> Verdict.
+    """Critic or discriminator: a body that looks at events and a head that scores them, (x, given) -> Verdict.
 
     Args:
         body: (view [B, *], given) -> features [B, F].

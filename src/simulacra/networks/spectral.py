@@ -7,7 +7,7 @@ from torch.nn.utils import parametrizations
 
 
 def spectrally_normalised(network: nn.Module, iterations: int = 1) -> nn.Module:
-    """Divides every weight of `network` by its largest singular value, found by power iteration; returns `network`.
+    """Divides every weight of `network` by its spectral norm, found by power iteration; returns `network`.
 
     `W / sigma(W)`, one iteration per training forward, its vectors kept as buffers. Convolutions are taken as
     matrices (outputs, inputs * kernel), whose norm is not the operator's: that can exceed it by the root of the

@@ -19,7 +19,7 @@ def averaged_copy(live: nn.Module) -> nn.Module:
 
 
 class EMA:
-    """average <- d average + (1 - d) live after every round, d = min(decay, (1 + t) / (10 + t)).
+    """Exponential moving average: after every round a <- d a + (1 - d) live, d = min(decay, (1 + t) / (10 + t)).
 
     Parameters are averaged, buffers are copied. The vectors of spectral norms belong to one weight each: the average
     keeps its own and iterates them after every blend, so that its largest singular value stays 1.
