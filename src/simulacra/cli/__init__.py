@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from simulacra.cli import claims, compare, data, demo, evaluate, explain, figure, listing, sample, train
+from simulacra.cli import challenge, claims, compare, data, demo, evaluate, explain, figure, listing, sample, train
 from simulacra.cli.words import debugging, plain
 from simulacra.errors import SimulacraError, nearest
 
@@ -28,6 +28,7 @@ VERBS = {
     "sample": sample.sample,
     "evaluate": evaluate.evaluate,
     "compare": compare.compare,
+    "challenge": challenge.challenge,
     "figure": figure.figure,
     "claims": claims.claims,
 }
