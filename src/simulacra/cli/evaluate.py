@@ -23,7 +23,7 @@ def evaluate(
         Path | None, typer.Option(help="Real events; by default the test part of the run's data.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The metrics as JSON, and nothing else.")] = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Without classifiers.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="At most 1,000 events, and fewer classifiers.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the generated events and of the judge.")] = 0,
     limit: Annotated[int, typer.Option(help="At most this many reference events.")] = 10_000,
     report: Annotated[

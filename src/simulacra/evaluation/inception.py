@@ -13,7 +13,7 @@ from simulacra.evaluation.measurement import Measurement
 
 
 def inception_score(probabilities: Any, reference: Any = None, *, splits: int = 1) -> Measurement:
-    """Inception score, exp(mean KL(p(y|x) || p(y))): K for K classes, sure and equally frequent; 1 where all look alike.
+    """Inception score, exp(mean KL(p(y|x) || p(y))): K for K classes, sure and as frequent; 1 where all look alike.
 
     err^2 = IS^2 [max(v1 - 2 v0, 0) + v0]: v1 = var(KL)/n, and v0 = tr(M^2)/(2 n^2) is the variance of the KL between
     p(y) and its truth, M_kl = cov(p_k, p_l) / sqrt(p_k p_l); it remains where all KLs are equal, and v1 holds it twice.

@@ -20,8 +20,9 @@ from simulacra.evaluation.modes import modes
 from simulacra.protocols import Observable
 
 FAST_ROWS = 1000
-MOST_ROWS = 10_000
-MOST_TRAINING = 20_000
+MOST_ROWS = 20_000
+MOST_NUMBERS = 2**26
+"""Numbers of all events of a side: fewer events of large ones are looked at."""
 ALIKE_BY_CHANCE = 0.005
 """Share of reference pictures that may equal a training picture: collections of pictures hold doubles."""
 
@@ -82,6 +83,7 @@ def evaluate(
     fast: bool = False,
     seed: int = 0,
     *,
+    classifiers: bool = True,
     classifier_path: str | Path | None = None,
 ) -> Evaluation:
     """Judges generated against real events, both in physical units.
@@ -100,6 +102,7 @@ def evaluate(
         observables: from the domain.
         train: the training events: memorisation, the second real sample of floors, the pictures' classifier.
         fast: at most 1,000 events and fewer classifiers.
+        classifiers: whether to train any to tell generated from real events.
         classifier_path: where the pictures' classifier is kept between evaluations.
 
     Raises:
@@ -107,16 +110,17 @@ def evaluate(
             fit the description, or they carry weights.
     """
     _check(reference, generated, spec, train)
-    most = FAST_ROWS if fast else MOST_ROWS
+    most = min(FAST_ROWS if fast else MOST_ROWS, max(MOST_NUMBERS // spec.x.size, FAST_ROWS))
     reference, generated = reference[:most], generated[:most]
     told = [name for name in spec.given if name in reference.given and name in generated.given]
-    second = None if train is None else train[: max(len(generated), 2 * FAST_ROWS if fast else MOST_TRAINING)]
+    second = None if train is None else train[: max(len(generated), 2 * FAST_ROWS if fast else most)]
     out: dict[str, Measurement] = {}
     seen = [None if b is None else views.observed(b, spec, observables) for b in (reference, generated, second)]
     out |= looks.observables_of(seen, reference, generated, spec, told, seed, fast)
     out |= looks.response_of(reference, generated, second, spec)
     out |= looks.features_of(seen, seed)
-    out |= looks.classifiers_of(seen, reference, generated, second, spec, told, seed, fast)
+    if classifiers:
+        out |= looks.classifiers_of(seen, reference, generated, second, spec, told, seed, fast)
     raw = [None if b is None else numbers(b.x, "x") for b in (reference, generated, second)]
     if raw[2] is not None:
         tables = [views.cells(views.folded(x, spec), spec) for x in raw if x is not None]

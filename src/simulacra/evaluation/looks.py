@@ -26,6 +26,8 @@ from simulacra.units import convert
 
 FAST_PICTURES = 10_000
 """Training pictures for a classifier where time is short."""
+MOST_CLASSIFIED = 10_000
+"""Events on a side that classifiers see."""
 MOST_NEIGHBOURS = 2000
 EVENTS_PER_COLUMN = 8
 """For a Fréchet distance, which halves them."""
@@ -101,13 +103,15 @@ def classifiers_of(
     seed: int, fast: bool,
 ) -> dict[str, Measurement]:  # fmt: skip
     """Trees and a network on observables, a network on cells."""
+    reference, generated = reference[:MOST_CLASSIFIED], generated[:MOST_CLASSIFIED]
+    second = None if second is None else second[:MOST_CLASSIFIED]
     at = [views.conditions(b, spec, told) for b in (reference, generated)]
     usable = second is not None and all(name in second.given for name in told)
     other = views.conditions(second, spec, told) if usable and second is not None else None
     splits = 2 if fast else 3
     out: dict[str, Measurement] = {}
     if seen[0]:
-        tables = [None if s is None else np.stack([v for v, _ in s.values()], axis=1) for s in seen]
+        tables = [None if s is None else np.stack([v[:MOST_CLASSIFIED] for v, _ in s.values()], axis=1) for s in seen]
         floor = (tables[2], other) if usable else None
         for name, model in (("auc/observables", "trees"), ("auc/observables_mlp", "mlp"))[: 1 if fast else 2]:
             out[name] = auc(*tables[:2], *at, model=model, splits=splits, seed=seed, floor_sample=floor)

@@ -181,7 +181,7 @@ def _usable(evaluation: Evaluation, response: float, resolution: float) -> list[
     return [f"Usable at {low:.3g} to {high:.3g} {best[0][2]} where {said} per energy bin (95 %) will do."]
 
 
-def _gate(evaluation: Evaluation, most: int = 3) -> list[str]:
+def _gate(evaluation: Evaluation, most: int = 8) -> list[str]:
     """Pass or fail over all tests, and what differs where."""
     chances = probabilities(evaluation)
     if not chances:
@@ -197,13 +197,15 @@ def _gate(evaluation: Evaluation, most: int = 3) -> list[str]:
         return [f"Passes: nothing differs from real events ({tests})."]
     out = [f"Fails in {', '.join(WORDS.get(name, name) for name in bad)} ({tests})."]
     told: set[str] = set()
-    for name in (name for name in bad if name in groups):
-        new = [finding for finding in groups[name].worst if finding.sentence() not in told][:most]
+    clear = [name for name in bad if name in groups]
+    for name in clear:
+        each = max(1, min(3, most // len(clear)))
+        new = [finding for finding in groups[name].worst if finding.sentence() not in told][:each]
         told |= {finding.sentence() for finding in new}
         out += [f"{finding.sentence()} ({abs(finding.t):.1f} σ)." for finding in new]
     if "shapes" in bad:
         wrong = holm(known)
-        named = [f"{n} by a separation of {evaluation.metrics[f'separation/{n}']}" for n in wrong[: 2 * most]]
+        named = [f"{n} by a separation of {evaluation.metrics[f'separation/{n}']}" for n in wrong[: most // 2]]
         out.append(f"The shapes of {len(wrong)} of {len(known)} observables differ: {', '.join(named)}.")
     return out
 
