@@ -128,6 +128,8 @@ def evaluate(
     geometry = spec.geometry or {}
     if "modes" in geometry and "sigma" in geometry:
         out |= modes(raw[0], raw[1], geometry["modes"], float(geometry["sigma"]))
+    if spec.layout == "image":
+        out |= looks.quality_of(reference, generated, seed)
     if spec.layout == "image" and train is not None and "label" in train.given:
         out |= looks.pictures_of(reference, generated, train, spec, told, seed, fast, classifier_path)
     groups = battery(reference, generated, spec, observables, seed=seed)

@@ -20,6 +20,7 @@ from simulacra.evaluation.images import class_shares, look, train_classifier
 from simulacra.evaluation.kid import kid, kpd
 from simulacra.evaluation.measurement import Measurement
 from simulacra.evaluation.moments import moments
+from simulacra.evaluation.quality import likeness, sharpness, spectral_distance
 from simulacra.evaluation.response import response
 from simulacra.random import draws, seed_of
 from simulacra.units import convert
@@ -77,6 +78,18 @@ def features_of(seen: list[Any], seed: int) -> dict[str, Measurement]:
     if min(len(real), len(made)) >= EVENTS_PER_COLUMN * real.shape[1]:  # else their covariances say nothing
         out["fpd"] = fpd(real, made, seed=seed)
     return out | {"kpd": kpd(real, made, seed=seed)}
+
+
+def quality_of(reference: Batch, generated: Batch, seed: int) -> dict[str, Measurement]:
+    """Sharpness, power spectrum and likeness among each other of at most 2,000 pictures a side."""
+    a, b = reference.x[:MOST_NEIGHBOURS], generated.x[:MOST_NEIGHBOURS]
+    if min(a.shape[-2:]) < 3:
+        return {}
+    return {
+        "quality/sharpness": sharpness(a, b),
+        "quality/spectrum": spectral_distance(a, b, seed=seed),
+        "quality/likeness": likeness(a, b, pairs=500, seed=seed),
+    }
 
 
 def response_of(reference: Batch, generated: Batch, second: Batch | None, spec: DataSpec) -> dict[str, Measurement]:

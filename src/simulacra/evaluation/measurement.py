@@ -53,6 +53,13 @@ class Measurement:
         value, error = f"{self.value:.{shown}f}", f"{self.error:.{shown}f}"
         return f"{value} ± {error}{unit} (floor {self.floor:.{shown}f} ± {self.floor_error:.{shown}f})"
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it, red where it lies more than three standard deviations from its floor."""
+        far = f"{self.above_floor:+.1f} σ" if math.isfinite(self.above_floor) else "∞"
+        color = "#a33c00" if abs(self.above_floor) > 3 else "inherit"
+        value, _, floor = str(self).partition(" (floor ")
+        return f'<b>{value}</b> <span style="color: {color}">(floor {floor[:-1]}; {far} away)</span>'
+
     def to_json(self) -> dict[str, Any]:
         """A plain mapping; numbers that JSON cannot hold become `null`."""
         numbers = {name: float(getattr(self, name)) for name in ("value", "error", "floor", "floor_error")}
