@@ -100,9 +100,7 @@ def fidelity(entrants: Sequence[Entrant]) -> Table:
         found = [held[entrant.name].get(name) for name in names]
         rows.append((_label(entrant), [_cell(name, m) for name, m in zip(names, found, strict=True)]))
     first = [next(m for metrics in held.values() if (m := metrics.get(name)) is not None) for name in names]
-    floor = [
-        ("" if name == "nll" else amount(m.floor, m.floor_error), False) for name, m in zip(names, first, strict=True)
-    ]
+    floor = [(_floor(name, m), False) for name, m in zip(names, first, strict=True)]
     return Table([FIDELITY[name] for name in names], [*rows, ("real against real", floor)])
 
 
