@@ -17,6 +17,8 @@ FEWEST = 25
 """Events on the smaller side in which a yes-or-no feature must be expected either way, and in a range of conditions."""
 DOUBLE = 0.995
 """Correlation from which an observable says nothing that an earlier one has not said."""
+LIT = 0.5
+"""Above this a pixel counts as hit; a cell does above 0."""
 MOST_CLASSES = 20
 LOGARITHM = "log10(E/MeV+0.1)"
 """What stands for the energy of a cell."""
@@ -212,7 +214,8 @@ def _distinct(z: Array) -> list[int]:
 
 def _cells(reference: Batch, generated: Batch, spec: DataSpec, conditions: Conditions) -> dict[str, Table]:
     flat = [b.x.detach().cpu().flatten(1).float().numpy() for b in (reference, generated)]
-    share = sum((x > 0).sum(0) for x in flat) / (conditions.n + conditions.m)
+    least = LIT if spec.layout == "image" else 0.0
+    share = sum((x > least).sum(0) for x in flat) / (conditions.n + conditions.m)
     fewest = FEWEST / min(conditions.n, conditions.m)
     lit = np.flatnonzero(sum((x != 0).sum(0) for x in flat) > fewest * (conditions.n + conditions.m))
     sometimes = np.flatnonzero((share > fewest) & (share < 1 - fewest))
@@ -222,7 +225,7 @@ def _cells(reference: Batch, generated: Batch, spec: DataSpec, conditions: Condi
         return np.concatenate([views.cells(x[:, cells], spec).T for x in flat], axis=1)
 
     def hits(cells: Array) -> Array:
-        return np.concatenate([(x[:, cells] > 0).T for x in flat], axis=1).astype(np.float32)
+        return np.concatenate([(x[:, cells] > least).T for x in flat], axis=1).astype(np.float32)
 
     def table(cells: Array, read: Callable[[Array], Array], what: str, unit: str) -> Table:
         def feature(k: int) -> Feature:
