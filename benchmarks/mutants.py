@@ -35,6 +35,7 @@ OBJECTIVES, PENALTIES, GAN = "tests/gan/test_objectives.py", "tests/gan/test_pen
 FLOWS, MATCHING = "tests/flows/test_flows.py", "tests/diffusion/test_flow_matching.py"
 TREE, CODEC = "tests/autoregressive/test_splitting.py", "tests/domains/test_calorimeter_codec.py"
 IMAGES, DISTANCES = "tests/domains/test_images.py", "tests/evaluation/test_distances.py"
+EVALUATION = "tests/evaluation/test"
 CLOSED = "tests/evaluation/test_closed_forms.py"
 READINGS, AVERAGING = "tests/domains/test_calorimeter_observables.py", "tests/training/test_averaging.py"
 CLASSIFIERS, CONTRACTS, TOYS = (
@@ -103,7 +104,7 @@ MUTANTS = [
     Mutant("domains/standard.py", "-self.x.deviation.log().sum()", "self.x.deviation.log().sum()", TOYS),
     Mutant(
         "domains/calorimeter/codec.py",
-        "(1 + codes[:, :1] / (energy / GEV).sqrt())",
+        "(1 + code / (energy / GEV).sqrt())",
         "(1 + codes[:, :1] / (energy / GEV))",
         CODEC,
     ),
@@ -120,7 +121,7 @@ MUTANTS = [
     ),
     Mutant(
         "evaluation/distances.py",
-        "0.5 * float((((p - q) ** 2 - noise) / both).sum())",
+        "0.5 * float((((p - q) ** 2 - sum(held.noise())) / both).sum())",
         "0.5 * float((((p - q) ** 2) / both).sum())",
         DISTANCES,
     ),
@@ -130,8 +131,28 @@ MUTANTS = [
     Mutant("evaluation/response.py", "- 1, 0) / 4 for v", "- 1, 0) / 2 for v", CLOSED),
     Mutant("evaluation/modes.py", "size <= reach * sigma", "size <= reach", CLOSED),
     Mutant(
-        "evaluation/classifiers.py", "1.3 * np.sqrt(delong + spread)", "0.3 * np.sqrt(delong + spread)", CLASSIFIERS
+        "evaluation/classifiers.py", "1.3 * np.sqrt(within + spread)", "0.3 * np.sqrt(within + spread)", CLASSIFIERS
     ),
+    Mutant("evaluation/multiple.py", "level / (len(probabilities) - k)", "level", f"{EVALUATION}_divergences.py"),
+    Mutant("evaluation/kernels.py", "within_b - 2 * totals[2]", "within_b - totals[2]", f"{EVALUATION}_kernels.py"),
+    Mutant("evaluation/battery.py", "np.log(0.5) / np.log1p", "np.log(0.9) / np.log1p", f"{EVALUATION}_battery.py"),
+    Mutant(
+        "evaluation/coverage.py",
+        "float(inside.sum(0).mean() / k)",
+        "float(inside.sum(0).mean())",
+        f"{EVALUATION}_coverage.py",
+    ),
+    Mutant("evaluation/memorisation.py", "exact[:, 1] / 2)", "exact[:, 1])", f"{EVALUATION}_memorisation.py"),
+    Mutant(
+        "evaluation/sampling.py",
+        "float(first**2 / second)",
+        "float(first / second)",
+        f"{EVALUATION}_sampling_statistics.py",
+    ),
+    Mutant("evaluation/defects.py", "1.005 * x", "1.0005 * x", f"{EVALUATION}_defects.py"),
+    # many layers
+    Mutant("domains/calorimeter/depth.py", "out - (lit - 1)", "out + (lit - 1)", CODEC),
+    Mutant("domains/calorimeter/depth.py", "self.total(x[:, :1], energy).to(x.dtype) *", "energy *", CODEC),
 ]
 
 

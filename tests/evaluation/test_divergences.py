@@ -123,6 +123,8 @@ def test_many_observables_are_corrected_for_their_number():
     raw = {"a": 0.004, "b": 0.001, "c": 0.03, "d": 0.02}
     assert adjusted(raw) == pytest.approx({"b": 0.004, "a": 0.012, "d": 0.04, "c": 0.04})
     assert set(holm(raw, 0.012)) == {"a", "b"}
+    assert holm({"a": 0.004, "b": 0.5, "c": 0.6}, 0.01) == []  # 0.004 of one test in three is not below 0.01 / 3
+    assert holm({"a": 0.003, "b": 0.0049, "c": 0.6}, 0.01) == ["a", "b"]
     with pytest.raises(UserError, match="came 39 in one only"):
         ks_many(a, {k: v for k, v in b.items() if k != "39"})
 
