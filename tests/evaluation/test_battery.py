@@ -61,6 +61,19 @@ def test_independent_features_have_the_closed_form(sizes):
         assert rules._log_p_total(t) == pytest.approx(chi2.logsf(100 * scale, 100), rel=0.12)
 
 
+def test_coarse_defects_have_finite_significances():
+    """The tail of chi^2 with two degrees of freedom is exp(-x/2), far below the smallest double."""
+    for x in (1e3, 1.4e3, 1.6e3, 1e6):
+        assert rules._log_sf(x, 2.0) == pytest.approx(-x / 2, rel=1e-12)
+    steps = np.diff([rules._log_sf(x, 300.0) for x in np.arange(2000.0, 2800.0, 20)])  # across the smallest double
+    assert np.isneginf(chi2.logsf(2800, 300))
+    assert np.abs(np.diff(steps)).max() < 0.02
+    apart = vectors(1500, 1)
+    z = [g.z for g in battery(vectors(1500, 0), Batch(10 * apart.x, apart.given), VECTOR).groups.values()]
+    assert np.isfinite(z).all()
+    assert max(z) > 38  # where p is no double any more
+
+
 def test_one_number_needs_no_correction():
     draw = np.random.default_rng(2)
     a, b = (Batch(torch.from_numpy(draw.normal(size=(500, 1))).float()) for _ in range(2))

@@ -61,7 +61,7 @@ def test_a_shrunk_set_is_precise_and_narrow():
     real, other, narrow = mixture(600, 5, [1.0]), mixture(600, 6, [1.0]), mixture(600, 7, [1.0], width=0.4)
     found = coverage(real, narrow, other)
     assert found["precision"].value > 0.99
-    assert found["density"].above_floor > 3
+    assert found["density"].above_floor > 2
     assert found["recall"].above_floor < -10
     assert found["coverage"].above_floor < -10
 
@@ -71,11 +71,17 @@ def test_recall_is_precision_with_exchanged_roles():
     assert coverage(a, b)["recall"].value == coverage(b, a)["precision"].value
 
 
-def test_errors_are_the_spread_of_repetitions():
-    found = [coverage(*(mixture(200, 3 * k + j, [1.0]) for j in range(3)), splits=10) for k in range(40)]
+@pytest.mark.parametrize("share", [0.5, 0.2])
+def test_errors_are_the_spread_of_repetitions(share):
+    """Of equal samples, whose floors have the same spread, and of one with a mode that is too rare."""
+    two = [0.5, 0.5]
+    draws = [(mixture(200, 3 * k, two), mixture(200, 3 * k + 1, [share, 1 - share])) for k in range(40)]
+    found = [coverage(a, b, mixture(200, 3 * k + 2, two), splits=10) for k, (a, b) in enumerate(draws)]
     for name in ("precision", "recall", "density", "coverage"):
         spread = np.std([f[name].value for f in found], ddof=1)
-        assert np.mean([f[name].floor_error for f in found]) == pytest.approx(spread, rel=0.45)
+        assert np.mean([f[name].error for f in found]) == pytest.approx(spread, rel=0.5)
+        if share == 0.5:
+            assert np.mean([f[name].floor_error for f in found]) == pytest.approx(spread, rel=0.45)
 
 
 def test_wide_features_have_the_distances_of_their_differences():

@@ -8,6 +8,7 @@ from scipy.stats import ks_2samp, norm, wasserstein_distance
 
 from simulacra.errors import UserError
 from simulacra.evaluation.distances import distances, kolmogorov_smirnov, separation, wasserstein
+from simulacra.evaluation.kernels import cramer
 from simulacra.evaluation.measurement import Measurement
 
 SHIFT = 0.5
@@ -53,6 +54,18 @@ def test_pulls_are_standard_at_a_shifted_point(kind, truth):
     pulls = np.array([(m.value - truth) / m.error for m in found])
     assert 0.8 < pulls.std() < 1.25
     assert abs(pulls.mean()) < (1.2 if kind == "ks" else 0.5)  # D, a maximum, lies a little high at any n
+
+
+@pytest.mark.parametrize("measure", [wasserstein, cramer])
+def test_the_error_counts_that_the_unit_is_measured(measure):
+    """An exponential's standard deviation, the unit, is uncertain itself: far apart that is most of the error."""
+    draw = np.random.default_rng(5)
+    pairs = [(draw.exponential(size=500), 3.0 + draw.exponential(size=500)) for _ in range(REPETITIONS)]
+    found = [measure(*pair, permutations=19) for pair in pairs]
+    spread = np.std([m.value for m in found], ddof=1)
+    assert np.mean([m.error for m in found]) == pytest.approx(spread, rel=0.2)
+    fixed = [measure(*pair, scale=1.0, permutations=19).error for pair in pairs]
+    assert np.mean(fixed) < 0.8 * spread
 
 
 def test_equal_distributions_stay_at_their_floor():

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import log_ndtr, ndtri_exp
+from scipy.special import gammaln, log_ndtr, ndtri_exp
 from scipy.stats import chi2, false_discovery_control, norm
 
 from simulacra.batch import Batch, DataSpec
@@ -275,7 +275,16 @@ def _log_p_total(t: Array) -> float:
     freedom = twice / slope**2
     mean = int(null.any(1).sum())  # under permutation each t^2 has the mean 1
     z = (float((t[:, 0] ** 2).sum()) - mean) / np.sqrt(2 * twice)
-    return min(float(chi2.logsf(max(freedom + z * np.sqrt(2 * freedom), 1e-9), freedom)), SURELY)
+    return min(_log_sf(max(freedom + z * np.sqrt(2 * freedom), 1e-9), freedom), SURELY)
+
+
+def _log_sf(x: float, freedom: float) -> float:
+    """ln of the tail of chi^2; below what a double holds by x^(a-1) e^-x / (Gamma(a) (1 - (a-1)/x)), its asymptote."""
+    found = float(chi2.logsf(x, freedom))
+    if np.isfinite(found):
+        return found
+    a, y = freedom / 2, x / 2
+    return float((a - 1) * np.log(y) - y - gammaln(a) - np.log1p(-(a - 1) / y))
 
 
 def _merged(found: list[tuple[Feature, float]]) -> list[tuple[Feature, float]]:

@@ -14,6 +14,7 @@ from scipy.stats import binom, chi2
 from simulacra.batch import Batch, Given
 from simulacra.errors import UserError
 from simulacra.evaluation.arrays import Array, numbers
+from simulacra.evaluation.distances import CLEAR
 from simulacra.evaluation.likelihood import device_of
 from simulacra.evaluation.measurement import Measurement
 from simulacra.protocols import Codec, Sampler
@@ -155,8 +156,8 @@ def histogram(u: Any, bins: int = 20, confidence: float = 0.95) -> Histogram:
     """The rank histogram of simulation-based calibration, with Pearson's chi-square and a band.
 
     Too narrow posteriors make it a valley, too wide ones a hill, biased ones a slope. The band is binomial at
-    1 - (1 - confidence) / bins in each bin (Bonferroni). The error of chi-square is that of the noncentral law,
-    sqrt(2 (k + 2 l)) with k = bins - 1 and l = max(chi2 - k, 0).
+    1 - (1 - confidence) / bins in each bin (Bonferroni). The error of chi-square joins its null spread to the
+    slope's part, 2 k + max(4 n var_q(q/p - 1) - 4 k, 0) with k = bins - 1 and the shares q observed, p expected.
 
     Raises:
         UserError: a number lies outside 0 to 1, or fewer than five events are expected per bin.
@@ -175,7 +176,9 @@ def histogram(u: Any, bins: int = 20, confidence: float = 0.95) -> Histogram:
     counts = np.bincount(np.minimum((values * bins).astype(int), bins - 1), minlength=bins)
     expected, free = n / bins, bins - 1
     value = float(((counts - expected) ** 2 / expected).sum())
-    error = np.sqrt(2 * (free + 2 * max(value - free, 0)))
+    ratio, share = counts / expected, counts / n
+    slope = 4 * n * float(share @ (ratio - share @ ratio) ** 2)
+    error = np.sqrt(2 * free + max(slope - 4 * free, 0))
     tail = (1 - confidence) / bins / 2
     band = float(binom.ppf(tail, n, 1 / bins)), float(binom.isf(tail, n, 1 / bins))
     measured = Measurement(value, float(error), float(free), float(np.sqrt(2 * free)), n)
@@ -197,5 +200,5 @@ def _kolmogorov(ordered: Array) -> Measurement:
     mean = math.sqrt(math.pi / 2) * math.log(2)  # of Kolmogorov's law
     floor, spread = mean / math.sqrt(n), math.sqrt(math.pi**2 / 12 - mean**2) / math.sqrt(n)
     share = (at + 1) / n if above[at] >= below[at] else at / n
-    clear = gaps[at] > 3 * floor
+    clear = gaps[at] > CLEAR * floor
     return Measurement(float(gaps[at]), np.sqrt(share * (1 - share) / n) if clear else spread, floor, spread, n)

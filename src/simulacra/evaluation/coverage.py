@@ -74,7 +74,9 @@ def coverage(
         p, q = order[:mine], order[mine:]
         null.append(_four(among[np.ix_(p, p)], among[np.ix_(p, q)], among[np.ix_(q, q)], k))
     halves = np.array([_halves(own, across, other, k, draw) for _ in range(splits)])
+    shares = np.clip(value, 0, 1)  # no error below the binomial one; density is no share
     error = np.sqrt(((halves[:, 0] - halves[:, 1]) ** 2).mean(0)) / 2
+    error = np.maximum(error, np.sqrt(shares * (1 - shares) / [m, n, np.inf, n]))
     spread = np.std(null, axis=0, ddof=1) * np.sqrt(mine / n)
     floor = np.mean(null, axis=0)
     return {

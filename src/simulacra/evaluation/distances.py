@@ -11,6 +11,9 @@ from simulacra.evaluation.arrays import Array, pair
 from simulacra.evaluation.measurement import Measurement
 from simulacra.evaluation.weights import Weights, effective, shares, variance_of_mean
 
+CLEAR = 1.5
+"""How many floors from which the largest gap of two distribution functions stays where it is."""
+
 
 def bins(reference: Array, count: int = 20) -> Array:
     """Edges of equally filled bins of the reference; a value that is often taken exactly gets a bin of its own.
@@ -243,7 +246,7 @@ def kolmogorov_smirnov(
     """Kolmogorov-Smirnov distance, D = max |F - G|, with its mean over random relabellings as floor.
 
     Relabelling is right for numbers that repeat (counts), where Kolmogorov's law is not. The error is the binomial one
-    at the largest gap where D stands clear of its floor (three times), else the floor's spread.
+    at the largest gap where D stands clear of its floor (1.5 times), else the floor's spread.
 
     Args:
         reference: [n]; generated: [m].
@@ -266,7 +269,7 @@ def _kolmogorov(pooled: Pooled) -> Measurement:
     distance, null = pooled.kolmogorov[0], pooled.kolmogorov[1:]
     floor, floor_error = float(null.mean()), float(null.std(ddof=1))
     error = floor_error
-    if distance > 3 * floor:
+    if distance > CLEAR * floor:
         last = np.append(pooled.gaps > 0, True)
         below = pooled.values <= pooled.values[int((np.abs(pooled.apart) * last).argmax())]
         error = float(np.sqrt(pooled.variance(below.astype(np.float64))))

@@ -143,7 +143,8 @@ def likeness(reference: Any, generated: Any, *, pairs: int = 2000, peak: float =
         each = np.bincount(first, values, len(x)) + np.bincount(other, values, len(x))  # a picture is in many pairs
         often = np.bincount(first, minlength=len(x)) + np.bincount(other, minlength=len(x))
         pulls = (each - often * values.mean()) / pairs
-        return float(values.mean()), float(np.sqrt((pulls**2).sum()))
+        alone = ((values - values.mean()) ** 2).sum() / pairs**2  # of each pair, which both its pictures count
+        return float(values.mean()), float(np.sqrt(max((pulls**2).sum() - alone, alone)))
 
     return Measurement(*among(b), *among(a), n=min(len(a), len(b)))
 
@@ -234,7 +235,7 @@ def spectral_distance(reference: Any, generated: Any, *, permutations: int = 99,
     value, nulls = np.sqrt(max(everything[0] ** 2 - f**2, 0)), np.sqrt(np.maximum(everything[1:] ** 2 - f**2, 0))
     slope = logs[0] / (max(everything[0], np.finfo(float).tiny) * logs.shape[1] * np.log(10))
     pulls = (power[:n] @ (slope / real[0])).var() / n + (power[n:] @ (slope / made[0])).var() / m
-    error = float(np.hypot(np.sqrt(pulls), everything[1:].std(ddof=1)))
+    error = float(np.sqrt(max(pulls, everything[1:].var(ddof=1))))
     return Measurement(float(value), error, float(nulls.mean()), float(nulls.std(ddof=1)), min(n, m), "decades")
 
 
