@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-
 PLACES = (Path(__file__).with_name("concepts.md"), Path(__file__).parents[2] / "docs" / "concepts.md")
 """In an installed package, and in a checkout."""
 
