@@ -17,7 +17,7 @@ from simulacra.training import run
 from simulacra.training.engine import Engine
 from simulacra.training.game import Clock, Experiment, Loss, Player
 from simulacra.training.loop import train
-from simulacra.training.stream import DataStream
+from simulacra.training.stream import DataStream, streams_of
 
 Build = Callable[[], Experiment]
 """Builds the same experiment again, from nothing."""
@@ -75,8 +75,9 @@ def tiny_game(rounds: int = 4, seed: int = 0) -> tuple[Experiment, dict[str, Dat
 
 
 def streams_for(experiment: Experiment, dataset: Dataset, seed: int = 0, **options: Any) -> dict[str, DataStream]:
-    """The streams that `train` wants: one, of all rows."""
-    return {"data": DataStream(dataset, torch.arange(len(dataset)), experiment.codec, seed=seed, **options)}
+    """The streams that `train` wants: one of all rows, and those that the recipe makes of it."""
+    data = DataStream(dataset, torch.arange(len(dataset)), experiment.codec, seed=seed, **options)
+    return streams_of(experiment, data)
 
 
 def state_of(experiment: Experiment, streams: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ from simulacra.training.engine import Engine
 from simulacra.training.events import EventLog
 from simulacra.training.game import Experiment
 from simulacra.training.loop import Step, train
-from simulacra.training.stream import DataStream
+from simulacra.training.stream import DataStream, streams_of
 
 
 def training_spec(dataset: Dataset, rows: Tensor) -> DataSpec:
@@ -104,7 +104,8 @@ def _streams(
     experiment.learners.to(engine.device)
     codec: Any = experiment.codec
     codec.to(engine.device)
-    return {"data": DataStream(dataset, rows, experiment.codec, seed=config.seed, engine=engine, block=block)}
+    data = DataStream(dataset, rows, experiment.codec, seed=config.seed, engine=engine, block=block)
+    return streams_of(experiment, data)
 
 
 def begin(

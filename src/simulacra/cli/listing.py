@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-INDENT = 18
+INDENT = 21
 """Columns of a recipe's name."""
 
 
@@ -64,6 +64,6 @@ def _entry(name: str, row: Mapping[str, Any]) -> str:
     source = "; ".join(word for word in (", ".join(row.get("domain", ())), row.get("paper", "")) if word)
     width = min(100, shutil.get_terminal_size((80, 24)).columns)
     margin = " " * (INDENT + 2)
-    lines = textwrap.wrap(row.get("summary", ""), width - len(margin)) or [""]
-    lines += textwrap.wrap(f"[{source}]", width - len(margin)) if source else []
+    lines = textwrap.wrap(row.get("summary", ""), width - len(margin), break_on_hyphens=False) or [""]
+    lines += textwrap.wrap(f"[{source}]", width - len(margin), break_on_hyphens=False) if source else []
     return "\n".join([f"  {name:<{INDENT}}{lines[0]}", *(margin + line for line in lines[1:])])

@@ -1,10 +1,17 @@
 """Generative adversarial networks: objectives, penalties and the game of generator and critic."""
 
+from simulacra.gan.auxiliary import AuxiliaryClassifier
+from simulacra.gan.averaging_term import HistoricalAveraging
 from simulacra.gan.clipping import WeightClipping
+from simulacra.gan.codes import CategoricalCode, Code, Coded, ContinuousCode, MutualInformation
 from simulacra.gan.constrainer import Constrainer, SameError
 from simulacra.gan.duel import Duel, Verdict
+from simulacra.gan.energy import AutoencoderCritic, EnergyMargin, Equilibrium, PullingAway
+from simulacra.gan.fdivergence import DIVERGENCES, FDivergence, Variational
 from simulacra.gan.gan import GAN
 from simulacra.gan.latent import Latent, StandardNormal, UniformCube
+from simulacra.gan.matching import FeatureMatching
+from simulacra.gan.noise import Annealing, InstanceNoise
 from simulacra.gan.objectives import (
     Hinge,
     LeastSquares,
@@ -14,28 +21,49 @@ from simulacra.gan.objectives import (
     Relativistic,
     Wasserstein,
 )
-from simulacra.gan.penalties import R1, GradientPenalty
+from simulacra.gan.penalties import DRAGAN, R1, R2, GradientPenalty
 from simulacra.gan.pushforward import Pushforward
 from simulacra.gan.terms import Term
+from simulacra.gan.unrolled import Unrolled
 
 __all__ = [
+    "DIVERGENCES",
+    "DRAGAN",
     "GAN",
     "R1",
+    "R2",
+    "Annealing",
+    "AutoencoderCritic",
+    "AuxiliaryClassifier",
+    "CategoricalCode",
+    "Code",
+    "Coded",
     "Constrainer",
+    "ContinuousCode",
     "Duel",
+    "EnergyMargin",
+    "Equilibrium",
+    "FDivergence",
+    "FeatureMatching",
     "GradientPenalty",
     "Hinge",
+    "HistoricalAveraging",
+    "InstanceNoise",
     "Latent",
     "LeastSquares",
     "Minimax",
+    "MutualInformation",
     "NonSaturating",
     "Objective",
+    "PullingAway",
     "Pushforward",
     "Relativistic",
     "SameError",
     "StandardNormal",
     "Term",
     "UniformCube",
+    "Unrolled",
+    "Variational",
     "Verdict",
     "Wasserstein",
     "WeightClipping",

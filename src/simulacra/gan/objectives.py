@@ -27,7 +27,8 @@ class Minimax:
     """`V = E log d(x) + E log(1 - d(g(z)))`, d = sigmoid(score): the critic maximises V, the generator minimises it.
 
     At the optimal critic d = p/(p + q), V = -2 log 2 + 2 JS(p, q). The generator's gradient dies where d(g(z)) is
-    near 0.
+    near 0. One-sided label smoothing: a `label` below 1 is what real events are called, those of the generator stay 0;
+    the optimal critic is then d = label p/(p + q), never sure (Salimans et al. 2016, arXiv 1606.03498).
 
     Source: Goodfellow et al. (2014), arXiv 1406.2661.
 
@@ -39,9 +40,10 @@ class Minimax:
     """
 
     relative: ClassVar[bool] = False
+    label: float = 1.0
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
-        return softplus(-real) + softplus(fake)
+        return softplus(-real) + (1 - self.label) * real + softplus(fake)
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         return -softplus(fake)

@@ -61,3 +61,44 @@ class R1:
 
     def __call__(self, duel: Duel) -> Tensor:
         return slopes(duel, duel.seen_real).square()
+
+
+@dataclass(frozen=True)
+class R2:
+    """R2, `|| grad f(g(z)) ||^2` at generated events: R1's twin; the paper's gamma is twice the weight.
+
+    Source: Mescheder, Geiger and Nowozin (2018), arXiv 1801.04406.
+    """
+
+    weight: float = 5.0
+    name: str = "r2"
+
+    def __call__(self, duel: Duel) -> Tensor:
+        return slopes(duel, duel.seen_fake).square()
+
+
+@dataclass(frozen=True)
+class DRAGAN:
+    """DRAGAN's penalty: pushes the critic's slope towards `target` around the data, wherever the generator is.
+
+    `(|| grad f(x') || - target)^2` at x' = x + e * spread * std(x) * u, one e ~ U(0, 1) per event and one u ~ U(0, 1)
+    per number; std(x) is one number, over all numbers of the batch. The paper speaks of noise N(0, c); this is what
+    its authors' code does, which moves events one way only.
+
+    The critic must treat events one by one: no batch norm.
+
+    Source: Kodali, Abernethy, Hays and Kira (2017), arXiv 1705.07215.
+    """
+
+    weight: float = 10.0
+    target: float = 1.0
+    spread: float = 0.5
+    name: str = "dragan"
+
+    def __call__(self, duel: Duel) -> Tensor:
+        real = duel.seen_real
+        mean = duel.real.mean(real.flatten(1).mean(1))
+        deviation = duel.real.mean((real - mean).flatten(1).square().mean(1)).sqrt()
+        share = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
+        around = real + share * self.spread * deviation * torch.rand_like(real)
+        return (slopes(duel, around) - self.target).square()

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
-from simulacra.batch import DataSpec
+from simulacra.batch import DataSpec, Field
 from simulacra.errors import UserError
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.dcgan import DCBody, DCGenerator
 from simulacra.networks.dense import DenseBody, DenseGenerator
-from simulacra.networks.heads import Critic, LinearHead, ProjectionHead, Verdict
+from simulacra.networks.heads import Critic, EvidenceHead, LinearHead, ProjectionHead, Verdict
+from simulacra.networks.minibatch import BatchHead, MinibatchDeviation, MinibatchDiscrimination, PairwiseDistances
 from simulacra.networks.mlp import MLP
 from simulacra.networks.shower import ShowerBody, ShowerGenerator, ShowerView
 from simulacra.networks.spectral import spectrally_normalised
 
 __all__ = [
     "MLP",
+    "BatchHead",
     "Conditions",
     "Critic",
+    "EvidenceHead",
     "LinearHead",
+    "MinibatchDeviation",
+    "MinibatchDiscrimination",
+    "PairwiseDistances",
     "ProjectionHead",
     "Verdict",
     "critic_for",
@@ -57,7 +64,13 @@ def generator_for(spec: DataSpec, latent: int, **options: Any) -> nn.Module:
 
 
 def critic_for(
-    spec: DataSpec, *, projection: bool = False, offset: bool = True, view: ShowerView | None = None, **options: Any
+    spec: DataSpec,
+    *,
+    projection: bool = False,
+    offset: bool = True,
+    reads: Mapping[str, Field] | None = None,
+    view: ShowerView | None = None,
+    **options: Any,
 ) -> Critic:
     """The critic for encoded data: (x, given) -> Verdict.
 
@@ -71,12 +84,14 @@ def critic_for(
         spec: encoded.
         projection: whether the head is told the conditions, instead of the body.
         offset: whether a constant is added to the score; it does nothing to a Wasserstein distance.
+        reads: what it reads off the events into `Verdict.guess`: conditions, which it is then not told, or codes.
         view: what a critic of `layers` looks at, such as one that knows their energies in MeV.
 
     Raises:
         UserError: there is no critic for this layout, or not for pictures of this size.
     """
-    told = {} if projection else spec.given
+    reads = reads or {}
+    told = {} if projection else {name: field for name, field in spec.given.items() if name not in reads}
     if spec.layout == "vector":
         body: Any = DenseBody(spec.x.shape, told, **options)
     elif spec.layout == "image":
@@ -87,7 +102,8 @@ def critic_for(
     else:
         raise _no_network(spec, "critic")
     head = ProjectionHead(body.features, spec.given, offset) if projection else LinearHead(body.features, offset)
-    return Critic(body, head, view=view)
+    readers = {name: nn.Linear(body.features, field.size * max(field.levels, 1)) for name, field in reads.items()}
+    return Critic(body, head, readers, view)
 
 
 def _no_network(spec: DataSpec, what: str) -> UserError:

@@ -73,6 +73,28 @@ class ProjectionHead(nn.Module):
         return self.score(features)[:, 0] + (features * told).sum(1)
 
 
+class EvidenceHead(nn.Module):
+    """The semi-supervised classifier of K + 1 classes, fake the last, as a score: `log Z`, `Z = sum_k exp l_k`.
+
+    Shapes: features [B, F] -> [B].
+
+    With the logit of fakes fixed to 0 the probability of a real event is Z / (Z + 1), the sigmoid of the score: what
+    makes an event a member of some class makes it real.
+
+    Args:
+        classes: features -> the K logits l.
+
+    Source: Salimans et al. (2016), section 5, arXiv 1606.03498.
+    """
+
+    def __init__(self, classes: nn.Module) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, features: Tensor, given: Given = {}) -> Tensor:
+        return self.classes(features).logsumexp(1)
+
+
 class Critic(nn.Module):
     """Critic or discriminator: a body that looks at events and a head that scores them, (x, given) -> Verdict.
 

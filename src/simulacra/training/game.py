@@ -152,6 +152,7 @@ class Experiment:
         learners: root of everything that changes, frozen teachers included.
         hooks: EMA, growing.
         begin: data-dependent initialisation, once, before round 0, with an encoded batch.
+        streams: further streams for players to name, each made of the `DataStream` of the data (few labelled rows).
     """
 
     model: nn.Module
@@ -162,6 +163,7 @@ class Experiment:
     learners: nn.Module
     hooks: Sequence[Hook] = ()
     begin: Callable[[Batch], None] | None = None
+    streams: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     clock: Clock = field(init=False)
     alarm: Callable[[], None] | None = field(init=False, default=None)
     """Raises NonFinite for what the loop has noted and not yet looked at; called before anything is saved."""

@@ -13,7 +13,7 @@ from simulacra.errors import UserError
 from simulacra.protocols import Codec, Dataset
 from simulacra.random import seed_of
 from simulacra.training.engine import Engine
-from simulacra.training.game import Stream
+from simulacra.training.game import Experiment, Stream
 
 
 class DataStream:
@@ -122,6 +122,23 @@ class DataStream:
             else:
                 yield self.dataset[self.rows[start : start + size]]
 
+    def few(self, name: str, each: int) -> DataStream:
+        """A stream of `each` rows of every class of `given[name]`, chosen by the seed and held in memory.
+
+        Raises:
+            UserError: a class has fewer rows.
+        """
+        labels = torch.cat([batch.given[name].cpu() for batch in self.physical()])
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed_of(self.seed, "few", name)))
+        rows = [order[labels[order] == kind][:each] for kind in labels.unique()]
+        least = min(map(len, rows))
+        if least < each:
+            raise UserError(
+                f"expected {each} rows of every {name}, the rarest has {least}; ask for fewer or use more data"
+            )
+        chosen = self.rows[torch.cat(rows).sort().values]
+        return DataStream(self.dataset, chosen, self.codec, seed=self.seed, engine=self.engine)
+
     def state_dict(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "at": self.at, "rows": len(self.rows)}
 
@@ -132,6 +149,11 @@ class DataStream:
                 "resume with the same data"
             )
         self.epoch, self.at = state["epoch"], state["at"]
+
+
+def streams_of(experiment: Experiment, data: DataStream) -> dict[str, DataStream]:
+    """All streams of a game: `data`, and those that its recipe makes of it."""
+    return {"data": data, **{name: make(data) for name, make in experiment.streams.items()}}
 
 
 class Beside:

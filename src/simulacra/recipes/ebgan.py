@@ -1,0 +1,68 @@
+"""The energy-based GAN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import Adam
+
+from simulacra.batch import DataSpec
+from simulacra.gan import GAN, AutoencoderCritic, EnergyMargin, PullingAway, StandardNormal
+from simulacra.networks import critic_for, generator_for
+from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.training.averaging import EMA
+from simulacra.training.game import Experiment, Player, modules
+
+FAMILY = "gan"
+DOMAIN = ("vector", "image")
+PAPER = "Zhao, Mathieu and LeCun 2017 arXiv 1609.03126"
+
+
+def ebgan(
+    data: DataSpec,
+    *,
+    margin: float = 1.0,
+    pull: float = 0.1,
+    code: int = 32,
+    latent: int | None = None,
+    width: int | None = None,
+    lr: float | None = None,
+    rounds: int | None = None,
+    batch: int | None = None,
+    ema: float = 0.995,
+) -> Experiment:
+    """An autoencoder as critic: what it reconstructs badly has much energy, and the generator seeks little.
+
+    The critic makes the energy of data small and that of fakes at least `margin`, in encoded units squared;
+    `pull` times the pulling-away term spreads the codes of fakes. Scores are minus energies. The autoencoder is a
+    critic's body down to `code` numbers and a second generator back: DCGAN networks for pictures, MLPs for points.
+    """
+    need_layout(data, "ebgan", *DOMAIN)
+    codec, picture = codec_for(data), data.layout == "image"
+    spec = codec.spec(data)
+    latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
+    lr, options = lr or (2e-4 if picture else 1e-3), sized(data, width)
+    narrow: dict[str, Any] = options | ({"dense": code} if picture else {"hidden": (width, width, code)})
+    autoencoder = AutoencoderCritic(critic_for(spec, **narrow).body, generator_for(spec, code, **options))
+    terms = [PullingAway(pull)] if pull else []
+    game = GAN(
+        generator_for(spec, latent, **options),
+        autoencoder,
+        EnergyMargin(margin),
+        StandardNormal(latent),
+        generator_terms=terms,
+    )
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    return Experiment(
+        model,
+        [
+            Player("critic", game.critic, game.critic_loss, critic),
+            Player("generator", game.generator, game.generator_loss, generator),
+        ],
+        codec,
+        rounds or (2000 if picture else 6000),
+        batch or (64 if picture else 256),
+        modules(game=game, model=model),
+        [EMA(game.generator, model.generator, ema)],
+    )

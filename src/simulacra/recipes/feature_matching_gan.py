@@ -1,0 +1,60 @@
+"""The GAN whose generator matches the critic's features."""
+
+from __future__ import annotations
+
+from torch.optim import Adam
+
+from simulacra.batch import Batch, DataSpec
+from simulacra.gan import GAN, FeatureMatching, NonSaturating, StandardNormal
+from simulacra.networks import critic_for, generator_for
+from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.training.averaging import EMA
+from simulacra.training.game import Experiment, Loss, Player, modules
+
+FAMILY = "gan"
+DOMAIN = ("vector", "image")
+PAPER = "Salimans et al. 2016 arXiv 1606.03498"
+
+
+def feature_matching_gan(
+    data: DataSpec,
+    *,
+    latent: int | None = None,
+    width: int | None = None,
+    lr: float | None = None,
+    rounds: int | None = None,
+    batch: int | None = None,
+    ema: float = 0.995,
+) -> Experiment:
+    """A generator that matches the mean of the critic's last hidden layer, instead of the critic's score.
+
+    The critic tells real from fake as ever, so that its features are those in which the two still differ; the generator
+    makes `|| E phi(x) - E phi(g(z)) ||^2` small over a batch. DCGAN networks for pictures, MLPs of three hidden layers
+    for points.
+    """
+    need_layout(data, "feature_matching_gan", *DOMAIN)
+    codec, picture = codec_for(data), data.layout == "image"
+    spec = codec.spec(data)
+    latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
+    lr, options = lr or (2e-4 if picture else 1e-3), sized(data, width)
+    game = GAN(
+        generator_for(spec, latent, **options), critic_for(spec, **options), NonSaturating(), StandardNormal(latent)
+    )
+    model, match = game.averaged(), FeatureMatching()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+
+    def matching(batch: Batch) -> Loss:
+        return Loss({match.name: match(game.duel(batch))})
+
+    return Experiment(
+        model,
+        [
+            Player("critic", game.critic, game.critic_loss, critic),
+            Player("generator", game.generator, matching, generator),
+        ],
+        codec,
+        rounds or (3000 if picture else 6000),
+        batch or (64 if picture else 256),
+        modules(game=game, model=model),
+        [EMA(game.generator, model.generator, ema)],
+    )

@@ -1,0 +1,65 @@
+"""The GAN whose critic compares the events of a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import Adam
+
+from simulacra.batch import DataSpec
+from simulacra.errors import UserError, nearest
+from simulacra.gan import GAN, NonSaturating, StandardNormal
+from simulacra.networks import Critic, LinearHead, critic_for, generator_for
+from simulacra.networks.minibatch import LAYERS, BatchHead
+from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.training.averaging import EMA
+from simulacra.training.game import Experiment, Player, modules
+
+FAMILY = "gan"
+DOMAIN = ("vector", "image")
+PAPER = "Salimans et al. 2016 arXiv 1606.03498"
+
+
+def minibatch_gan(
+    data: DataSpec,
+    *,
+    compare: str = "discrimination",
+    latent: int | None = None,
+    width: int | None = None,
+    lr: float | None = None,
+    rounds: int | None = None,
+    batch: int = 64,
+    ema: float = 0.995,
+) -> Experiment:
+    """A critic that sees how alike the events of a batch are, so that a collapsed generator is found out.
+
+    `compare`: `discrimination` (learnt projections, Salimans et al.), `distances` (mean and smallest L2 distance to the
+    others, the lectures' variant) or `deviation` (one standard deviation per batch, Karras et al. 2018). The layer lies
+    in front of the head; real and fake batches are compared apart, per rank. Otherwise `gan` for points and `dcgan`
+    for pictures, without conditions in the head.
+    """
+    need_layout(data, "minibatch_gan", *DOMAIN)
+    if compare not in LAYERS:
+        raise UserError(f"expected compare among {', '.join(LAYERS)}, came {compare!r}; {nearest(compare, LAYERS)}")
+    codec, picture = codec_for(data), data.layout == "image"
+    spec = codec.spec(data)
+    latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
+    lr, options = lr or (2e-4 if picture else 1e-3), sized(data, width)
+    body: Any = critic_for(spec, **options).body
+    layer = LAYERS[compare](body.features)
+    critic_net = Critic(body, BatchHead(layer, LinearHead(layer.outputs)))
+    game = GAN(generator_for(spec, latent, **options), critic_net, NonSaturating(), StandardNormal(latent))
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    return Experiment(
+        model,
+        [
+            Player("critic", game.critic, game.critic_loss, critic),
+            Player("generator", game.generator, game.generator_loss, generator),
+        ],
+        codec,
+        rounds or (3000 if picture else 6000),
+        batch,
+        modules(game=game, model=model),
+        [EMA(game.generator, model.generator, ema)],
+    )

@@ -1,0 +1,73 @@
+"""The GAN with R1, lazily."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import Adam
+
+from simulacra.batch import Batch, DataSpec
+from simulacra.gan import GAN, R1, R2, NonSaturating, StandardNormal, Term
+from simulacra.networks import critic_for, generator_for
+from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.training.averaging import EMA
+from simulacra.training.game import Experiment, Loss, Player, every, modules
+
+FAMILY = "gan"
+DOMAIN = ("vector", "image")
+PAPER = "Mescheder, Geiger and Nowozin 2018 arXiv 1801.04406"
+
+
+def r1_gan(
+    data: DataSpec,
+    *,
+    gamma: float | None = None,
+    r2: bool = False,
+    interval: int = 16,
+    latent: int | None = None,
+    width: int | None = None,
+    lr: float | None = None,
+    rounds: int | None = None,
+    batch: int | None = None,
+    ema: float | None = None,
+) -> Experiment:
+    """The critic pays for its slope at real events, so that it lies still once the generator has found the data.
+
+    R1 is `gamma/2 || grad f(x) ||^2`; `r2=True` adds the same at generated events. Lazy regularisation (Karras et al.
+    2020, arXiv 1912.04958): the penalty is a player of its own on the critic's optimiser, which plays in every k-th
+    round (`interval`) with k times the weight. The optimiser then steps k + 1 times where it would have stepped k
+    times: with c = k / (k + 1), its rate is c lr, its betas are 0 and 0.99^c.
+
+    gamma 10 and DCGAN networks with layer norm in the critic for pictures, gamma 0.1 and three hidden layers for
+    points.
+    """
+    need_layout(data, "r1_gan", *DOMAIN)
+    codec, picture = codec_for(data), data.layout == "image"
+    spec = codec.spec(data)
+    latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
+    single: dict[str, Any] = sized(data, width) | ({"norm": "layer"} if picture else {})
+    weight = (gamma if gamma is not None else (10.0 if picture else 0.1)) / 2
+    terms: list[Term] = [R1(weight), *([R2(weight)] if r2 else [])]
+    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
+    game = GAN(*networks, NonSaturating(), StandardNormal(latent))
+    model, rate, c = game.averaged(), lr or (2e-4 if picture else 1e-3), interval / (interval + 1)
+    critic = Adam(game.critic.parameters(), c * rate, betas=(0.0, 0.99**c))
+    generator = Adam(game.generator.parameters(), rate, betas=(0.0, 0.99))
+
+    def slope_loss(events: Batch) -> Loss:
+        duel = game.duel(events)
+        return Loss({term.name: interval * term.weight * duel.mean(term(duel)) for term in terms})
+
+    return Experiment(
+        model,
+        [
+            Player("critic", game.critic, game.critic_loss, critic),
+            Player("slope", game.critic, slope_loss, critic, when=every(interval)),
+            Player("generator", game.generator, game.generator_loss, generator),
+        ],
+        codec,
+        rounds or (3000 if picture else 6000),
+        batch or (64 if picture else 256),
+        modules(game=game, model=model),
+        [EMA(game.generator, model.generator, ema if ema is not None else (0.999 if picture else 0.995))],
+    )

@@ -1,0 +1,59 @@
+"""The relativistic GAN."""
+
+from __future__ import annotations
+
+from torch.optim import Adam
+
+from simulacra.batch import DataSpec
+from simulacra.gan import GAN, Relativistic, StandardNormal
+from simulacra.networks import critic_for, generator_for
+from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.training.averaging import EMA
+from simulacra.training.game import Experiment, Player, modules
+
+FAMILY = "gan"
+DOMAIN = ("vector", "image")
+PAPER = "Jolicoeur-Martineau 2018 arXiv 1807.00734"
+
+
+def relativistic_gan(
+    data: DataSpec,
+    *,
+    latent: int | None = None,
+    width: int | None = None,
+    lr: float | None = None,
+    rounds: int | None = None,
+    batch: int | None = None,
+    ema: float | None = None,
+) -> Experiment:
+    """The critic says which of two events is real; the generator wants its own to look more real than the data's.
+
+    -log sigmoid(f(x) - f(g(z))) for the critic, with the sign turned for the generator, on pairs of one real event and
+    one fake (RSGAN); the generator feels real events too. One turn each. Three hidden layers for points, DCGAN
+    networks for pictures.
+    """
+    need_layout(data, "relativistic_gan", *DOMAIN)
+    codec, picture = codec_for(data), data.layout == "image"
+    spec = codec.spec(data)
+    latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
+    options = sized(data, width)
+    game = GAN(
+        generator_for(spec, latent, **options),
+        critic_for(spec, offset=False, **options),
+        Relativistic(),
+        StandardNormal(latent),
+    )
+    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
+    critic, generator = (Adam(net.parameters(), rate, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    return Experiment(
+        model,
+        [
+            Player("critic", game.critic, game.critic_loss, critic),
+            Player("generator", game.generator, game.generator_loss, generator),
+        ],
+        codec,
+        rounds or (3000 if picture else 6000),
+        batch or (64 if picture else 256),
+        modules(game=game, model=model),
+        [EMA(game.generator, model.generator, ema if ema is not None else (0.999 if picture else 0.995))],
+    )
