@@ -35,6 +35,7 @@ OBJECTIVES, PENALTIES, GAN = "tests/gan/test_objectives.py", "tests/gan/test_pen
 FLOWS, MATCHING = "tests/flows/test_flows.py", "tests/diffusion/test_flow_matching.py"
 TREE, CODEC = "tests/autoregressive/test_splitting.py", "tests/domains/test_calorimeter_codec.py"
 IMAGES, DISTANCES = "tests/domains/test_images.py", "tests/evaluation/test_distances.py"
+MORE, DIVERSITY = "tests/gan/test_more_penalties.py", "tests/gan/test_diversity.py"
 EVALUATION = "tests/evaluation/test"
 CLOSED = "tests/evaluation/test_closed_forms.py"
 READINGS, AVERAGING = "tests/domains/test_calorimeter_observables.py", "tests/training/test_averaging.py"
@@ -46,14 +47,14 @@ CLASSIFIERS, CONTRACTS, TOYS = (
 
 MUTANTS = [
     # objectives
-    Mutant("gan/objectives.py", "softplus(-real) + softplus(fake)", "softplus(-real) + softplus(-fake)", OBJECTIVES),
+    Mutant("gan/objectives.py", "* real + softplus(fake)", "* real + softplus(-fake)", OBJECTIVES),
     Mutant("gan/objectives.py", "return -softplus(fake)", "return softplus(fake)", OBJECTIVES),
     Mutant("gan/objectives.py", "a: float = -1.0", "a: float = 0.0", OBJECTIVES),
     Mutant("gan/objectives.py", "relu(1 - real) + relu(1 + fake)", "relu(1 - real) + relu(fake)", OBJECTIVES),
     Mutant("gan/objectives.py", "return fake - real", "return real - fake", OBJECTIVES),
     Mutant("gan/objectives.py", "return softplus(real - fake)", "return softplus(fake - real)", OBJECTIVES),
     # penalties
-    Mutant("gan/penalties.py", "target: float = 1.0", "target: float = 0.0", PENALTIES),
+    Mutant("gan/penalties.py", "target: float = 1.0\n    one", "target: float = 0.0\n    one", PENALTIES),
     Mutant("gan/penalties.py", "torch.lerp(fake, real, share)", "torch.lerp(fake, real, 0 * share)", PENALTIES),
     Mutant("gan/penalties.py", "slopes(duel, duel.seen_real)", "slopes(duel, duel.seen_fake)", PENALTIES),
     Mutant("gan/clipping.py", "clamp_(-self.limit, self.limit)", "clamp_(-self.limit, 2 * self.limit)", PENALTIES),
@@ -150,6 +151,9 @@ MUTANTS = [
         f"{EVALUATION}_sampling_statistics.py",
     ),
     Mutant("evaluation/defects.py", "1.005 * x", "1.0005 * x", f"{EVALUATION}_defects.py"),
+    Mutant("gan/penalties.py", "target: float = 1.0\n    spread", "target: float = 0.0\n    spread", MORE),
+    Mutant("gan/energy.py", "relu(self.margin + fake) - real", "relu(fake) - real", DIVERSITY),
+    Mutant("gan/unrolled.py", '(root + group["eps"])', "(root + 1)", DIVERSITY),
     # many layers
     Mutant("domains/calorimeter/depth.py", "out - (lit - 1)", "out + (lit - 1)", CODEC),
     Mutant("domains/calorimeter/depth.py", "self.total(x[:, :1], energy).to(x.dtype) *", "energy *", CODEC),

@@ -82,8 +82,8 @@ class DRAGAN:
     """DRAGAN's penalty: pushes the critic's slope towards `target` around the data, wherever the generator is.
 
     `(|| grad f(x') || - target)^2` at x' = x + e * spread * std(x) * u, one e ~ U(0, 1) per event and one u ~ U(0, 1)
-    per number; std(x) is one number, over all numbers of the batch. The paper speaks of noise N(0, c); this is what
-    its authors' code does, which moves events one way only.
+    per number; std(x) is one number, over all numbers of the batch. The paper speaks of noise N(0, c); this common
+    form of it moves events one way only.
 
     The critic must treat events one by one: no batch norm.
 
