@@ -60,7 +60,7 @@ class Codec(Protocol):
     """An nn.Module between physical units and what a network likes.
 
     Its fitted constants are buffers, saved with the weights. `decode` takes encoded x and *physical* given.
-    `log_det` is log |d encode / d x| of a physical batch, and raises where `encode` is many-to-one.
+    `log_det` is log |d encode / d x| of a physical batch, and raises a UserError where `encode` is many-to-one.
     """
 
     def spec(self, data: DataSpec) -> DataSpec: ...

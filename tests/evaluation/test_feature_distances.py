@@ -17,7 +17,8 @@ from simulacra.errors import UserError
 from simulacra.evaluation.frechet import fid, fid_infinity, fpd, fpd_bootstrap, frechet, scaled
 from simulacra.evaluation.images import WEIGHTS, accuracy, probabilities, shipped, train_classifier
 from simulacra.evaluation.inception import inception_score
-from simulacra.evaluation.kid import kernel, kid, kpd, kpd_batches
+from simulacra.evaluation.kernels import polynomial
+from simulacra.evaluation.kid import kid, kpd, kpd_batches
 
 SIZE, WIDTH, SHIFT = 400, 8, 0.3
 
@@ -92,7 +93,7 @@ def test_kernel_distance_is_the_mean_over_pairs():
     rest = np.mean([k(x, y) for i, x in enumerate(b) for j, y in enumerate(b) if i != j])
     across = np.mean([k(x, y) for x in a for y in b])
     assert kid(a, b).value == pytest.approx(own + rest - 2 * across)
-    assert np.allclose(kernel(a, b, 4), (a @ b.T / 3 + 1) ** 4)
+    assert np.allclose(polynomial(4)(a, b), (a @ b.T / 3 + 1) ** 4)
 
 
 def test_kernel_distance_of_a_linear_kernel_is_the_distance_of_means(pairs):
@@ -118,8 +119,8 @@ def test_median_of_batches_counts_an_event_that_meets_itself():
     a, b = draw.normal(size=(2, 100, 4))
     found = kpd_batches(a, b, batches=40, size=1000)
     x, y = scaled(a, b)
-    kernels = [kernel(v, v, 4) for v in (x, y)]
-    biased = sum(k.mean() for k in kernels) - 2 * kernel(x, y, 4).mean()
+    kernels = [polynomial(4)(v, v) for v in (x, y)]
+    biased = sum(k.mean() for k in kernels) - 2 * polynomial(4)(x, y).mean()
     assert found.value == pytest.approx(biased, abs=4 * found.error / math.sqrt(40) * 1.25)
     assert biased > kpd(a, b, permutations=2).value
 
@@ -157,7 +158,7 @@ def test_refusals_say_what_to_do():
         fpd(x[:11], x)
     with pytest.raises(UserError, match="at least 2 events"):
         kid(x[:1], x)
-    with pytest.raises(UserError, match="a degree of at least 1"):
+    with pytest.raises(UserError, match="a whole degree from 1"):
         kid(x, x, degree=0)
     with pytest.raises(UserError, match="rows that sum to 1"):
         inception_score(np.ones((4, 2)))

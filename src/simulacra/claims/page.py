@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from simulacra.claims.claim import LECTURES, VERDICTS, Claim, Finding, Interval, Outcome, Result, outcome
 from simulacra.errors import UserError
 from simulacra.figures.style import svg
 from simulacra.io.publish import write_atomic
+from simulacra.report.render import render
 
 Results = Mapping[str, tuple[Claim, Sequence[Result] | None]]
 """By name: a claim, and the results of its seeds; `None` where it has not been run."""
@@ -155,16 +154,14 @@ def _present(found: Mapping[str, Outcome]) -> list[str]:
 def html(results: Results) -> str:
     """One page that opens offline: every claim with its verdict, its figures and its picture, as SVG."""
     found = outcomes(results)
-    environment = Environment(
-        loader=PackageLoader("simulacra.claims", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
     rows = [_row(claim, found[name], held) for name, (claim, held) in results.items()]
-    return environment.get_template("template.html").render(
-        count=counted(found), lectures=LECTURES, meaning={v: MEANING[v] for v in _present(found)}, claims=rows
+    return render(
+        "template.html",
+        package="simulacra.claims",
+        count=counted(found),
+        lectures=LECTURES,
+        meaning={v: MEANING[v] for v in _present(found)},
+        claims=rows,
     )
 
 

@@ -91,17 +91,13 @@ def _run(
     surrogate: Surrogate, name: str, events: Batch, spec: DataSpec, *, full: bool, seed: int, limit: int
 ) -> Entrant:
     from simulacra import domains, evaluation, recipes
-    from simulacra.batch import Batch
+    from simulacra.cli.evaluate import counterpart
     from simulacra.domains.dataset import parts_of
     from simulacra.report.comparison import BATCHES, Entrant
 
-    _fits(name, surrogate.spec, events, spec)
     own = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
     train = own[parts_of(own)["train"][:limit]]
-    given = {k: events.given[k] for k in surrogate.spec.given}
-    made = surrogate.sample(len(events), given, seed=seed + 1, extrapolate=True)
-    heard = surrogate.listens_to()
-    made = Batch(made.x, {k: v for k, v in made.given.items() if k in heard or spec.given[k].kind != "class"})
+    made = counterpart(surrogate, events, seed)
     found = evaluation.evaluate(events, made, spec, domains.observables(spec), train=train, fast=not full, seed=seed)
     density = _density(surrogate, events[:LIKELIHOODS], seed)
     model = surrogate.experiment.model
@@ -117,16 +113,6 @@ def _run(
     )
 
 
-def _fits(name: str, own: DataSpec, events: Batch, spec: DataSpec) -> None:
-    from simulacra.errors import UserError
-
-    if own.x.shape != spec.x.shape:
-        raise UserError(f"expected events of shape {spec.x.shape}, {name} has {own.x.shape}; compare like with like")
-    missing = [k for k in own.given if k not in events.given]
-    if missing:
-        raise UserError(f"expected the condition {missing[0]!r} in the reference for {name}, it has none; name another")
-
-
 def _density(surrogate: Surrogate, events: Batch, seed: int) -> dict[str, Measurement]:
     """Minus the log-likelihood of real events in physical units, where the model has one."""
     from simulacra.errors import UserError
@@ -138,16 +124,18 @@ def _density(surrogate: Surrogate, events: Batch, seed: int) -> dict[str, Measur
         return {}
     try:
         return {"nll": negative_log_likelihood(log_likelihood(model, surrogate.experiment.codec, events, seed=seed))}
-    except (NotImplementedError, UserError):
-        return {}  # the codec is many-to-one
+    except UserError:
+        return {}  # the codec is many-to-one: there is no density of events
 
 
 def _file(place: Path, events: Batch, spec: DataSpec, train: Batch | None, *, full: bool, seed: int) -> Entrant:
     from simulacra import domains, evaluation
+    from simulacra.errors import UserError
     from simulacra.report.comparison import Entrant
 
     data = domains.open_data(place)
-    _fits(place.name, replace(data.spec, given={}), events, spec)
+    if data.spec.x.shape != spec.x.shape:
+        raise UserError(f"expected events of shape {spec.x.shape}, {place} has {data.spec.x.shape}; name another")
     made = data[slice(0, len(events))]
     found = evaluation.evaluate(
         events[: len(made)], made, spec, domains.observables(spec), train=train, fast=not full, seed=seed

@@ -72,9 +72,7 @@ def judge_run(
     from dataclasses import asdict
 
     from simulacra import domains, evaluation
-    from simulacra.batch import Batch
     from simulacra.domains.dataset import parts_of
-    from simulacra.errors import UserError
     from simulacra.report import write_report
     from simulacra.training.run import read_losses
 
@@ -82,21 +80,8 @@ def judge_run(
     own = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
     parts = parts_of(own)
     train = own[parts["train"][:limit]]
-    if reference is None:
-        events = own[parts["test"][:limit]]
-    else:
-        data = domains.open_data(reference)
-        if data.spec.x.shape != spec.x.shape:
-            raise UserError(
-                f"expected events of shape {spec.x.shape}, {reference} has {data.spec.x.shape}; name another"
-            )
-        events = data[slice(0, limit)]
-    missing = [name for name in spec.given if name not in events.given]
-    if missing:
-        raise UserError(f"expected the condition {missing[0]!r} in the reference, it has {sorted(events.given)}")
-    made = surrogate.sample(len(events), {k: events.given[k] for k in spec.given}, seed=seed + 1, extrapolate=True)
-    heard = surrogate.listens_to()
-    made = Batch(made.x, {k: v for k, v in made.given.items() if k in heard or spec.given[k].kind != "class"})
+    events = own[parts["test"][:limit]] if reference is None else domains.open_data(reference)[slice(0, limit)]
+    made = counterpart(surrogate, events, seed)
     observables = domains.observables(spec)
     found = evaluation.evaluate(events, made, spec, observables, train=train, fast=fast, seed=seed)
     speed = {"ms at batch 1": surrogate.milliseconds(1), "ms at batch 1000": surrogate.milliseconds(1000)}
@@ -118,6 +103,29 @@ def judge_run(
         speed=speed,
     )
     return found, speed, lines
+
+
+def counterpart(surrogate: Surrogate, events: Batch, seed: int) -> Batch:
+    """What a run makes in the place of real events, at their conditions; without classes to which it does not listen.
+
+    Raises:
+        UserError: its events have another shape, or it needs a condition that the real ones do not have.
+    """
+    from simulacra.batch import Batch
+    from simulacra.errors import UserError
+
+    spec, came = surrogate.spec, tuple(events.x.shape[1:])
+    if came != spec.x.shape:
+        raise UserError(
+            f"expected events of shape {spec.x.shape} for {surrogate.folder.name}, the reference has {came}"
+        )
+    missing = [name for name in spec.given if name not in events.given]
+    if missing:
+        raise UserError(f"expected the condition {missing[0]!r} in the reference, it has {sorted(events.given)}")
+    given = {name: events.given[name] for name in spec.given}
+    made = surrogate.sample(len(events), given, seed=seed + 1, extrapolate=True)
+    heard = surrogate.listens_to()
+    return Batch(made.x, {k: v for k, v in made.given.items() if k in heard or spec.given[k].kind != "class"})
 
 
 def judge_file(

@@ -15,7 +15,7 @@ from simulacra.batch import Batch, DataSpec
 from simulacra.evaluation import views
 from simulacra.evaluation.arrays import Array, numbers, standardised
 from simulacra.evaluation.battery import battery
-from simulacra.evaluation.memorisation import memorisation, sign_test
+from simulacra.evaluation.memorisation import copying, memorisation
 from simulacra.protocols import Observable
 from simulacra.random import seed_of
 
@@ -69,11 +69,7 @@ def significances(
     out = {name: group.z for name, group in found.groups.items()}
     tables = [views.cells(views.folded(numbers(b.x, "x"), spec), spec) for b in (generated, reference, train)]
     held = memorisation(*tables, draws=2, seed=seed)
-    p = {"copies": held["memorisation/p"].value}
-    for name in ("identical", "repeats", "twins"):
-        m = held[f"memorisation/{name}"]
-        p[name] = sign_test(round(m.value), round(m.floor))
-    return out | {name: float(norm.isf(value)) if value < 1 else -np.inf for name, value in p.items()}
+    return out | {name: float(norm.isf(value)) if value < 1 else -np.inf for name, value in copying(held).items()}
 
 
 def sensitivity(

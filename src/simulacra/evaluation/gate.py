@@ -9,14 +9,12 @@ import numpy as np
 from scipy.stats import chi2
 
 from simulacra.evaluation.measurement import Measurement
-from simulacra.evaluation.memorisation import sign_test
+from simulacra.evaluation.memorisation import copying
 from simulacra.evaluation.multiple import holm
 
 if TYPE_CHECKING:
     from simulacra.evaluation.judge import Evaluation
 
-COPIES = ("identical", "repeats", "twins")
-"""Counts among generated events that are as likely to be above as below the same counts among real ones."""
 BINS = 20
 
 
@@ -46,13 +44,7 @@ def probabilities(evaluation: Evaluation) -> dict[str, float]:
     found = shapes(evaluation.metrics)
     if found:
         out["shapes"] = min(1.0, len(found) * min(found.values()))
-    metrics = evaluation.metrics
-    if "memorisation/p" in metrics:
-        out["copies"] = metrics["memorisation/p"].value
-    for name in COPIES:
-        if (m := metrics.get(f"memorisation/{name}")) is not None:
-            out[name] = sign_test(round(m.value), round(m.floor))
-    return out
+    return out | copying(evaluation.metrics)
 
 
 def failing(evaluation: Evaluation) -> list[str]:

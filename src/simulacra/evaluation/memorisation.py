@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,22 @@ def sign_test(more: int, fewer: int) -> float:
     0.125
     """
     return float(binom.sf(more - 1, more + fewer, 0.5))
+
+
+def copying(metrics: Mapping[str, Measurement]) -> dict[str, float]:
+    """How likely an honest model is to show at least this: `copies`, `identical`, `repeats`, `twins`, as far as known.
+
+    Args:
+        metrics: what `memorisation` gave, also among others.
+
+    >>> copying({"memorisation/repeats": Measurement(3.0, 1.7, 0.0, 0.0, 100)})
+    {'repeats': 0.125}
+    """
+    out = {"copies": metrics["memorisation/p"].value} if "memorisation/p" in metrics else {}
+    for name in ("identical", "repeats", "twins"):
+        if (m := metrics.get(f"memorisation/{name}")) is not None:
+            out[name] = sign_test(round(m.value), round(m.floor))
+    return out
 
 
 def memorisation(

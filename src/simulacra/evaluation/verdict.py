@@ -10,10 +10,10 @@ import numpy as np
 from scipy.stats import norm
 
 from simulacra.evaluation.defects import Seen, weakest
-from simulacra.evaluation.gate import COPIES, probabilities, shapes
+from simulacra.evaluation.gate import probabilities, shapes
 from simulacra.evaluation.judge import Evaluation
 from simulacra.evaluation.measurement import Measurement
-from simulacra.evaluation.memorisation import sign_test
+from simulacra.evaluation.memorisation import copying
 from simulacra.evaluation.multiple import holm
 
 SURE = 1.645
@@ -245,10 +245,7 @@ def _memory(metrics: Mapping[str, Measurement]) -> list[str]:
         return []
     same = metrics["memorisation/identical"].value
     counts = f"nearest to training : held-out events {copies.value:.0f} : {copies.floor:.0f}, identical rows {same:.0f}"
-    p = {"copies": metrics["memorisation/p"].value}
-    for name in COPIES:
-        if (m := metrics.get(f"memorisation/{name}")) is not None:
-            p[name] = sign_test(round(m.value), round(m.floor))
+    p = copying(metrics)
     bad = holm(p)
     if "copies" in bad or "identical" in bad:
         return [f"It copies training events: {counts}, p = {min(p['copies'], p.get('identical', 1.0)):.1g}."]

@@ -19,7 +19,7 @@ from simulacra.random import draws, seed_of
 from simulacra.surrogate import generate
 from simulacra.training.game import Experiment
 from simulacra.training.loop import train
-from simulacra.training.stream import DataStream
+from simulacra.training.stream import DataStream, streams_of
 from simulacra.workflow import training_spec
 
 Curve = list[tuple[float, float]]
@@ -81,9 +81,9 @@ def play(
         experiment: Experiment = chosen.build(training_spec(dataset, rows), chosen.resolve(arguments))
     experiment.clock = experiment.clock._replace(rounds=rounds)
     game = Game(dataset, rows, experiment, seed)
-    stream = DataStream(dataset, rows, experiment.codec, seed=seed)
+    streams = streams_of(experiment, DataStream(dataset, rows, experiment.codec, seed=seed))
     with torch.random.fork_rng(devices=[]):  # a picture leaves the caller's generators as they are
-        for step in train(experiment, {"data": stream}, seed=seed):
+        for step in train(experiment, streams, seed=seed):
             for name, value in step.losses.items():
                 game.losses.setdefault(name, []).append((step.clock.round, float(value)))
             if look is not None:

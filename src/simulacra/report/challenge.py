@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from simulacra import __version__
 from simulacra.evaluation import Measurement
 from simulacra.evaluation.challenge import Histogram, Separation
 from simulacra.figures.binned import Panel, panels
 from simulacra.io.publish import write_atomic
+from simulacra.report.render import render
 from simulacra.report.sections import Picture, raster
 from simulacra.report.tables import Row, amount, row
 
@@ -176,14 +175,8 @@ def write_challenge(
         spare: the same of real against real, where there is any.
         axes: by the first part of the name: the label of the axis, whether it is logarithmic.
     """
-    environment = Environment(
-        loader=PackageLoader("simulacra.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    page = environment.get_template("challenge.html").render(
+    page = render(
+        "challenge.html",
         title=title,
         lead=lead,
         notes=notes,

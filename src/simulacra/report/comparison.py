@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from simulacra import __version__
 from simulacra.evaluation import Evaluation, Measurement
 from simulacra.evaluation.gate import failing
 from simulacra.evaluation.verdict import WORDS
 from simulacra.figures.pareto import Entry, pareto
 from simulacra.io.publish import write_atomic
+from simulacra.report.render import render
 from simulacra.report.sections import vector
 from simulacra.report.tables import amount
 
@@ -168,14 +167,8 @@ def write_comparison(path: Path, entrants: Sequence[Entrant], *, title: str, see
     if points:
         m = held[timed[0].name][name]
         front = vector(pareto(points, (m.floor, m.floor_error), FIDELITY[name]), "fidelity against speed")
-    environment = Environment(
-        loader=PackageLoader("simulacra.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    page = environment.get_template("comparison.html").render(
+    page = render(
+        "comparison.html",
         title=title,
         version=__version__,
         rows=max(e.evaluation.rows.get("reference", 0) for e in entrants),

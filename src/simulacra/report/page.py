@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from simulacra import __version__
 from simulacra.batch import Batch, DataSpec
 from simulacra.evaluation import Evaluation
 from simulacra.io.publish import write_atomic
 from simulacra.protocols import Observable
 from simulacra.report import sections, tables
+from simulacra.report.render import render
 
 
 def write_report(
@@ -42,16 +41,10 @@ def write_report(
         baseline: the same judge on events of a simple model, for a column beside the values.
     """
     seen = {o.name: (o, sections.values_of(o, reference), sections.values_of(o, generated)) for o in observables}
-    environment = Environment(
-        loader=PackageLoader("simulacra.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
     metrics = evaluation.metrics
     said = tables.sorted_verdict(verdict)
-    page = environment.get_template("template.html").render(
+    page = render(
+        "template.html",
         title=title,
         version=__version__,
         lead=[line for kind, line in said if kind == "usable"],
