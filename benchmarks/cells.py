@@ -1,0 +1,200 @@
+"""Cells of the tables that compare recipes: one training each, by CPU time, judged, kept under a hash of its code."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from simulacra import recipes
+from simulacra.batch import Batch, join
+from simulacra.domains import open_data
+from simulacra.domains.dataset import parts_of
+from simulacra.io.publish import canonical, write_atomic
+from simulacra.random import draws, seed_of
+from simulacra.surrogate import generate
+from simulacra.training.game import Experiment, Player
+from simulacra.training.loop import train
+from simulacra.training.stream import DataStream, streams_of
+from simulacra.workflow import training_spec
+
+PILOT = 40
+"""Rounds whose CPU time tells how many fit into the budget."""
+HARNESS = 1
+"""Raised where this file changes what a cell measures."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recipe with its arguments, data, CPU minutes of training and a seed."""
+
+    recipe: str
+    data: str
+    minutes: float
+    seed: int
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        told = "".join(f" {k}={v}" for k, v in {**self.arguments, **self.options}.items())
+        return f"{self.recipe}{told} on {self.data}, {self.minutes:g} min, seed {self.seed}"
+
+
+@dataclass
+class Trained:
+    """A game after its budget.
+
+    Attributes:
+        seconds: of CPU that training took; looking is not counted.
+        images: real events that the data's stream gave.
+    """
+
+    experiment: Experiment
+    dataset: Any
+    rows: Mapping[str, torch.Tensor]
+    seed: int
+    seconds: float
+    images: int
+    rounds: int
+
+    def sample(self, n: int, given: Mapping[str, torch.Tensor]) -> Batch:
+        e = self.experiment
+        e.model.eval()
+        return join(list(generate(e.model, e.codec, n, given, seed_of(self.seed, "samples"))))
+
+    def parameters(self) -> dict[str, int]:
+        """Numbers that each player moves."""
+        players = (p for p in self.experiment.players if isinstance(p, Player))
+        return {p.name: sum(w.numel() for w in p.trains.parameters()) for p in players}
+
+    def milliseconds(self, batch: int, repeats: int = 5) -> float:
+        """Median time per event of sampling at this batch size."""
+        given = {k: v[:1].expand(batch, *v.shape[1:]) for k, v in self.dataset[self.rows["test"][:1]].given.items()}
+        model: Any = self.experiment.model
+        codec: Any = self.experiment.codec
+        times = []
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            with torch.no_grad(), draws(1):
+                codec.decode(Batch(model.sample(batch, codec.encode_given(given)).x, given))
+            times.append(time.perf_counter() - start)
+        return sorted(times[1:])[repeats // 2] * 1e3 / batch
+
+
+@cache
+def opened(data: str, options: tuple[tuple[str, Any], ...] = ()) -> tuple[Any, Mapping[str, torch.Tensor]]:
+    """The data and the rows of its parts."""
+    dataset = open_data(data, **dict(options))
+    return dataset, parts_of(dataset)
+
+
+def build(cell: Cell) -> tuple[Experiment, Any, Mapping[str, torch.Tensor]]:
+    """The cell's game before its first round, its data and the rows of their parts."""
+    dataset, rows = opened(cell.data, tuple(cell.options.items()))
+    chosen = recipes.find(cell.recipe)
+    with draws(seed_of(cell.seed, "weights")):
+        experiment: Experiment = chosen.build(
+            training_spec(dataset, rows["train"]), chosen.resolve(dict(cell.arguments))
+        )
+    return experiment, dataset, rows
+
+
+def trained(cell: Cell, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None) -> Trained:
+    """Plays the recipe's game for the CPU minutes of the cell; `look(images, so far)` at every mark of images seen.
+
+    The number of rounds follows from a pilot game of `PILOT` rounds, which goes through all its stages.
+    """
+    budget = 60 * cell.minutes
+    pilot = _played(cell, PILOT)
+    return _played(cell, max(PILOT, round(PILOT * budget / pilot.seconds)), sorted(marks), look)
+
+
+def _played(
+    cell: Cell, rounds: int, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None
+) -> Trained:
+    experiment, dataset, rows = build(cell)
+    experiment.clock = experiment.clock._replace(rounds=rounds)
+    state = Trained(experiment, dataset, rows, cell.seed, 0.0, 0, 0)
+    data = DataStream(dataset, rows["train"], experiment.codec, seed=cell.seed)
+    waiting = list(marks)
+    play = train(experiment, streams_of(experiment, data), seed=cell.seed)
+    start = time.process_time()
+    for step in play:
+        state.seconds += time.process_time() - start
+        state.images = data.epoch * len(rows["train"]) + data.at
+        state.rounds = step.clock.round
+        if waiting and state.images >= waiting[0] and look is not None:
+            look(waiting.pop(0), state)
+        start = time.process_time()
+    experiment.learners.eval()
+    experiment.model.eval()
+    return state
+
+
+def code(cell: Cell) -> str:
+    """A hash of the code of which the cell's game is made, and of the cell.
+
+    The files counted are the recipe's and those that define what it names and what its modules, terms, codec and hooks
+    are instances of; comments and docstrings are not.
+    """
+    chosen = recipes.find(cell.recipe)
+    things: list[Any] = [chosen.function, *recipes.parts_of(chosen)]
+    experiment, *_ = build(cell)
+    held: list[Any] = [experiment.learners, experiment.model, experiment.codec, *experiment.hooks]
+    for root in held:
+        things += [type(m) for m in root.modules()] if isinstance(root, nn.Module) else [type(root)]
+    for module in experiment.learners.modules():
+        for value in vars(module).values():
+            things += [type(v) for v in (value if isinstance(value, tuple | list) else [value])]
+    files = {inspect.getsourcefile(t) or "" for t in things if getattr(t, "__module__", "").startswith("simulacra.")}
+    trees = [(Path(name).name, ast.dump(_Bare().visit(ast.parse(Path(name).read_text())))) for name in sorted(files)]
+    return hashlib.sha256(canonical([HARNESS, asdict(cell), trees])).hexdigest()[:12]
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes docstrings away."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+
+def place(folder: Path, cell: Cell) -> Path:
+    """Where a cell's numbers lie."""
+    told = "-".join([cell.recipe, *(f"{k}={v}" for k, v in {**cell.arguments, **cell.options}.items())])
+    return folder / f"{told}-{Path(cell.data).stem.replace(':', '-')}-{cell.minutes:g}min-{cell.seed}.json"
+
+
+def kept(folder: Path, cell: Cell) -> dict[str, Any] | None:
+    """The numbers of a cell if it is there and of today's code."""
+    path = place(folder, cell)
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text())
+    return found if found["code"] == code(cell) else None
+
+
+def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str, Any]]) -> Iterator[Cell]:
+    """Makes what is missing, cell by cell, and tells of each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for cell in cells:
+        if kept(folder, cell) is None:
+            start = time.process_time()
+            try:
+                found = measure(cell)
+            except Exception as problem:  # one that fails does not stop the others; the page says so
+                found = {"failed": f"{type(problem).__name__}: {problem}"}
+            write_atomic(place(folder, cell), canonical({"code": code(cell), **found}))
+            print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
+        yield cell

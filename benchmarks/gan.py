@@ -1,0 +1,194 @@
+"""Every adversarial recipe for pictures, trained for equal CPU time: `python benchmarks/gan.py` writes docs/gan.md.
+
+A cell (recipe, data, CPU minutes, seed) is kept under `benchmarks/results/gan` with a hash of the code of which its
+game is made: a run that was stopped goes on where it stood, `--page` only puts the page together, and two processes may
+share the work by `--seeds` or `--only`. One thread per process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from cells import Cell, Trained, build, kept, run, trained
+
+from simulacra import recipes
+from simulacra.evaluation.coverage import coverage
+from simulacra.evaluation.frechet import fid, frechet
+from simulacra.evaluation.images import accuracy, look, train_classifier
+from simulacra.evaluation.kid import kid
+
+MARKS = (10_000, 20_000, 40_000, 80_000, 160_000, 320_000)
+"""Images seen at which the Fréchet distance is looked at."""
+N, FEW = 5000, 2000
+"""Pictures on a side at the end, and at the marks."""
+DATA = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST"}
+ON_MNIST = ("cgan", "acgan", "projection_gan", "infogan", "sgan")
+CONDITIONAL = 0.03
+"""How far the classes asked for may stay below the classifier's accuracy on real pictures."""
+INTRODUCTION = (
+    f"Made by `python benchmarks/gan.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for each"
+    " training. Every recipe plays at its default arguments; as many rounds as fit into the CPU time, as a pilot of 40"
+    " rounds tells, so that schedules end with the training. Samples come from averaged weights where the recipe has"
+    f" them. {N:,} samples stand against {N:,} held-out pictures on the features of the classifier that ships with the"
+    " package; FID is the squared distance, KID is multiplied by 1,000. ± is the standard error over seeds, of a single"
+    " seed the estimator's own. The floor is real against real at the same sizes."
+)
+RESULTS = Path(__file__).parent / "results" / "gan"
+
+
+def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 5) -> list[Cell]:
+    """All recipes of pictures for a short time, seed by seed; then the best of them for a longer one."""
+    table = recipes.table()
+    names = [name for name, row in table.items() if row["family"] == "gan" and "image" in row["domain"]]
+    out = [Cell(name, "fashion-mnist", minutes, seed) for seed in seeds for name in names]
+    out += [Cell(name, "mnist", minutes, seed) for seed in seeds for name in ON_MNIST if name in names]
+    reached = {}
+    for name in names:
+        found = [kept(RESULTS, c) for c in out if c.recipe == name and c.data == "fashion-mnist"]
+        values = [f["fid"][0] for f in found if f is not None and "fid" in f]
+        if len(values) == len(found):
+            reached[name] = float(np.mean(values))
+    if len(reached) == len(names):
+        out += [
+            Cell(name, "fashion-mnist", best, seed)
+            for seed, name in itertools.product(seeds, sorted(reached, key=lambda name: reached[name])[:count])
+        ]
+    return out
+
+
+def measure(cell: Cell) -> dict[str, Any]:
+    """Trains one cell and judges it on pictures that were held out."""
+    curve: dict[str, float] = {}
+
+    def look_at(images: int, so_far: Trained) -> None:
+        rows = so_far.rows["test"][:FEW]
+        real, made = so_far.dataset[rows], so_far.sample(FEW, so_far.dataset[rows].given)
+        (a, _), (b, _) = (look(classifier, batch.x) for batch in (real, made))
+        curve[str(images)] = frechet(a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False))
+
+    _, dataset, rows = build(cell)
+    classifier = train_classifier(dataset[rows["train"][:1000]], spec=dataset.spec)
+    found = trained(cell, MARKS, look_at)
+    real, spare = dataset[rows["test"][:N]], dataset[rows["train"][: 5 * N]]
+    made = found.sample(N, real.given)
+    (a, a_class), (b, b_class), (c, _) = (look(classifier, batch.x) for batch in (real, made, spare))
+    near = coverage(a[:FEW], b[:FEW], c[:FEW])
+    label = real.given["label"].flatten()
+    shares = np.bincount(b_class, minlength=10) / np.bincount(a_class, minlength=10)
+    other = found.sample(256, {**real.given, "label": real.given["label"].flip(0)}).x
+    hears = not torch.equal(other, made.x[:256])
+    asked = [float((b_class == label.numpy())[label == k].mean()) for k in range(10)] if hears else None
+    return {
+        "fid": [*_numbers(fid(a, b, c))],
+        "kid": [*_numbers(kid(a, b))],
+        **{name: [*_numbers(near[name])] for name in ("precision", "recall")},
+        "least_class": float(shares.min()),
+        "asked": asked,
+        "accuracy": accuracy(classifier, real.x, label),
+        "curve": curve,
+        "seconds": found.seconds,
+        "images": found.images,
+        "rounds": found.rounds,
+        "parameters": found.parameters(),
+        "milliseconds": {str(size): found.milliseconds(size) for size in (1, 1000)},
+        "finite": bool(torch.isfinite(made.x).all()),
+    }
+
+
+def _numbers(m: Any) -> tuple[float, float, float, float]:
+    return m.value, m.error, m.floor, m.floor_error
+
+
+def page(wanted: Sequence[Cell]) -> str:
+    """The document, of the cells that exist."""
+    have = [(cell, kept(RESULTS, cell)) for cell in wanted]
+    groups: dict[tuple[str, float], dict[str, list[dict[str, Any]]]] = {}
+    for cell, found in have:
+        if found is not None:
+            groups.setdefault((cell.data, cell.minutes), {}).setdefault(cell.recipe, []).append(found)
+    missing = sum(found is None for _, found in have)
+    lines = ["# Generative adversarial networks for pictures", "", INTRODUCTION, ""]
+    if missing:
+        lines += [f"**{missing} of {len(wanted)} trainings are still to be made**; `seeds`: how many a row has.", ""]
+    for (data, minutes), rows in groups.items():
+        lines += _table(DATA[data], minutes, rows)
+    return "\n".join(lines)
+
+
+def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> list[str]:
+    good = {k: [r for r in v if "fid" in r] for k, v in rows.items()}
+    good = {k: v for k, v in sorted(good.items(), key=lambda i: np.mean([r["fid"][0] for r in i[1]] or [1e9])) if v}
+    if not good:
+        return []
+    first = next(iter(good.values()))[0]
+    marks = set.intersection(*(set(r["curve"]) for v in good.values() for r in v))
+    common = max(marks, key=int, default="")
+    heard = any(r["asked"] for v in good.values() for r in v)
+    heads = ["recipe", "seeds", "FID", "KID", "precision", "recall", "least class"]
+    heads += ["as asked", "least asked"] if heard else []
+    heads += [f"FID at {int(common):,} images"] if common else []
+    heads += ["images seen", "images/s", "parameters G", "critic", "ms at 1", "at 1,000"]
+    floor = "FID {:.2f} ± {:.2f}, KID {:.2f} ± {:.2f}, precision {:.3f}, recall {:.3f}".format(
+        *first["fid"][2:], *(1e3 * v for v in first["kid"][2:]), first["precision"][2], first["recall"][2]
+    )
+    lines = [
+        f"## {data}, {minutes:g} CPU minutes",
+        "",
+        f"Floor: {floor}. The classifier is right on {100 * first['accuracy']:.1f} % of real pictures. `least class`:"
+        " the rarest class among samples, as a multiple of its share among real pictures. `as asked`: samples that the"
+        " classifier sees in the class asked for; `least asked`: of the worst class.",
+        "",
+        "| " + " | ".join(heads) + " |",
+        "|" + "---|" * len(heads),
+    ]
+    for name, found in good.items():
+        cells = [f"`{name}`", str(len(found)), _spread(found, "fid", 1, 2), _spread(found, "kid", 1e3, 2)]
+        cells += [_spread(found, "precision", 1, 3), _spread(found, "recall", 1, 3)]
+        cells += [f"{np.mean([r['least_class'] for r in found]):.2f}"]
+        if heard:
+            asked = [r["asked"] for r in found if r["asked"]]
+            cells += [f"{100 * np.mean(asked):.1f} %", f"{np.min(np.mean(asked, 0)):.2f}"] if asked else ["", ""]
+        if common:
+            cells += [f"{np.mean([r['curve'][common] for r in found]):.1f}"]
+        moved = found[0]["parameters"]
+        parts = [moved.get("generator", 0), moved.get("critic", moved.get("discriminator", 0))]
+        cells += [f"{np.mean([r['images'] for r in found]):,.0f}"]
+        cells += [f"{np.mean([r['images'] / r['seconds'] for r in found]):,.0f}"]
+        cells += [f"{p:,}" if p else "" for p in parts]
+        cells += [f"{np.median([r['milliseconds'][k] for r in found]):.2f}" for k in ("1", "1000")]
+        lines.append("| " + " | ".join(cells) + " |")
+    failed = [f"`{k}`: {v[0]['failed']}" for k, v in rows.items() if v and "failed" in v[0]]
+    return [*lines, "", *(["Failed: " + "; ".join(failed), ""] if failed else [])]
+
+
+def _spread(found: Sequence[dict[str, Any]], name: str, scale: float, digits: int) -> str:
+    values = np.array([r[name][0] for r in found]) * scale
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else found[0][name][1] * scale
+    return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=5.0, help="of CPU for every recipe")
+    parser.add_argument("--best", type=float, default=20.0, help="of CPU for the best five")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", help="these recipes")
+    parser.add_argument("--page", action="store_true", help="put the page together of what exists")
+    parser.add_argument("--out", type=Path, default=Path("docs/gan.md"))
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    if not asked.page:
+        wanted = [c for c in cells(asked.minutes, asked.best, asked.seeds) if c.recipe in (asked.only or [c.recipe])]
+        for _ in run(RESULTS, wanted, measure):
+            pass
+    asked.out.write_text(page(cells(asked.minutes, asked.best, [0, 1, 2])), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
