@@ -18,11 +18,11 @@ from simulacra.evaluation.defects import defects, significances
 from simulacra.evaluation.distances import distances, separation
 from simulacra.evaluation.divergences import divergence
 from simulacra.evaluation.frechet import fid, fid_infinity, fpd, fpd_bootstrap
-from simulacra.evaluation.gate import COPIES, shapes
+from simulacra.evaluation.gate import shapes
 from simulacra.evaluation.kernels import cramer, energy_distance, mmd
 from simulacra.evaluation.kid import kid, kpd, kpd_batches
 from simulacra.evaluation.measurement import Measurement
-from simulacra.evaluation.memorisation import memorisation, sign_test
+from simulacra.evaluation.memorisation import copying, memorisation
 from simulacra.evaluation.moments import moments
 from simulacra.evaluation.multiple import holm
 from simulacra.evaluation.response import response
@@ -78,7 +78,7 @@ def many_numbers(pool: Pool, known: bool = False) -> dict[str, Measure]:
         return {"sinkhorn": sinkhorn(x[: SMALL // 2], y[: SMALL // 2], 0.5, permutations=9)}
 
     def near(x: Array, y: Array, z: Array) -> dict[str, Measurement]:
-        return {f"coverage/{name}": m for name, m in coverage(x, y, z).items()}
+        return {f"coverage/{name}": m for name, m in coverage(x, y, z, standardise=not known).items()}
 
     published = {"smallest": 2000, "largest": 5000, "repeats": 5}
     return {
@@ -176,12 +176,7 @@ def null(pool: Pool, n: int, split: int) -> dict[str, float]:
     columns = zip(pool.names, reference.table.T, other.table.T, strict=True)
     each = shapes({f"separation/{name}": separation(x, y) for name, x, y in columns})
     out["shapes"] = min(1.0, len(each) * min(each.values()))
-    held = memorisation(*(folded_cells(pool, s) for s in (other, reference, train)), draws=2, seed=split)
-    out["copies"] = held["memorisation/p"].value
-    for name in COPIES:
-        m = held[f"memorisation/{name}"]
-        out[name] = sign_test(round(m.value), round(m.floor))
-    return out
+    return out | copying(memorisation(*(folded_cells(pool, s) for s in (other, reference, train)), draws=2, seed=split))
 
 
 def resampled(pool: Pool, train: Sample, energy: Array) -> Sample:
@@ -206,11 +201,7 @@ def classifiers(pool: Pool, name: str, n: int) -> dict[str, Any]:
         copy = resampled(pool, train, reference.energy)
         found = of_events(pool)["memorisation"](reference, copy, train)
         found |= tests["auc/observables"](reference, copy, train) | tests["auc/cells"](reference, copy, train)
-        p = {"copies": found["memorisation/p"].value}
-        for kind in COPIES:
-            m = found[f"memorisation/{kind}"]
-            p[kind] = sign_test(round(m.value), round(m.floor))
-        return plain(found) | {"failing": holm(p)}
+        return plain(found) | {"failing": holm(copying(found))}
     layer = list(pool.spec.slices().values())[1]
     x, draw = made.batch.x.numpy().copy(), np.random.default_rng(seed_of("metrics", name))
     x[:, layer] = among_neighbours(x[:, layer], made.energy, draw, 0 if name == "shuffled" else 20)

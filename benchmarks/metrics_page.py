@@ -24,18 +24,13 @@ DEFINITIONS = Path(__file__).with_name("metrics_definitions.md")
 CLEAR = 4.0
 LOWEST, HIGHEST, INSIDE, WITHIN = 0.8, 1.25, 0.90, 2.5
 OF_CELLS = ("response/", "resolution/", "auc/cells", "memorisation/", "battery/")
-UNITS = "the unit, taken from each reference, is uncertain too, which the error does not know; it is the same for all"
-UNITS += " models that are judged against one reference, and with units kept the error holds"
 PUBLISHED = "as published; draws with replacement from one sample do not know how samples differ"
 WHY: Mapping[str, str] = {
-    "fpd": f"{UNITS} (`fpd, units kept`)",
-    "kpd": f"{UNITS} (`kpd, units kept`)",
     "fpd_bootstrap": f"{PUBLISHED}, so its error is not one of sampling; `fpd` is the one to use",
     "kpd_batches": f"{PUBLISHED}, so its error is not one of sampling; `kpd` is the one to use",
     "battery/obs": "a significance and no size: its error is 1 where nothing differs; at a clear difference z moves by"
     " t/z > 1 with t, for many features are searched",
     "jensen_shannon_bound": "the factor 1.3 of classifiers' errors is on the safe side, and 20 times tell little",
-    **{f"coverage/{k}, units anew": UNITS for k in ("precision", "recall", "density", "coverage")},
 }
 """What is known of metrics that miss their bar."""
 
@@ -169,7 +164,10 @@ At a shifted point, measured anew on other draws, (value − mean)/error must ha
 {HIGHEST}. At equal sets |value − floor| must lie within {WITHIN} times √(error² + floor error²) in at least
 {INSIDE:.0%} of the draws (the last column: within {WITHIN} times the error of the value alone). Not here:
 `memorisation/p` and `normalisation`, which are not random; `nll/bound_K`, a mean as the others of its kind; and
-`auc/pixels`, `fid/pca_gaussian` and what is given per range, which are functions that are here, of other events.
+`js/...`, which is `jensen_shannon_bound`, `calibration/NAME`, which is `coverage/LEVEL`, `auc/pixels`,
+`fid/pca_gaussian` and what is given per range, which are functions that are here, of other events.
+Units of `fpd`, `kpd` and `coverage/..., units anew` are those of each reference, as judged, and their errors know it;
+`units kept`, and `coverage/...` without these words, are in units of the whole file.
 
 {_table([*head, "by its error"], rows)}
 

@@ -23,7 +23,6 @@ from simulacra.evaluation import sampling as chains
 from simulacra.evaluation.arrays import Array
 from simulacra.evaluation.challenge_classifier import Network, classify
 from simulacra.evaluation.frechet import fid_infinity
-from simulacra.evaluation.gate import COPIES
 from simulacra.evaluation.kid import kid
 from simulacra.evaluation.measurement import Measurement
 from simulacra.random import seed_of
@@ -98,7 +97,9 @@ def copying(pool: Pool, draw: Draw, shifted: bool) -> Found:
             x[put] = (source * blur if kind == "jitter" else source)[put]
         b = Sample(b.batch.with_x(x), b.table)
     found = of_events(pool)["memorisation"](a, b, train)
-    return {f"memorisation/{name}": found[f"memorisation/{name}"] for name in ("copies", *COPIES)}
+    return {
+        f"memorisation/{name}": found[f"memorisation/{name}"] for name in ("copies", "identical", "repeats", "twins")
+    }
 
 
 def ratios(pool: Pool) -> Measure:

@@ -11,8 +11,9 @@ from scipy.stats import chi2, kstest, norm
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.errors import UserError
 from simulacra.evaluation import battery as rules
-from simulacra.evaluation.battery import Battery, Finding, Group, battery
+from simulacra.evaluation.battery import Battery, Group, battery
 from simulacra.evaluation.features import Conditions, Range, tables
+from simulacra.evaluation.findings import Finding
 
 VECTOR = DataSpec("toy", "vector", Field((4,), unit="mm"), {"energy": Field((1,), unit="MeV", range=(1e3, 5e4))})
 
@@ -213,7 +214,7 @@ def test_bad_input_is_refused_in_one_line():
     a = vectors(200, 1)
     for change, words in (
         (lambda: battery(a[:79], a, VECTOR), "at least 80 reference events, came 79"),
-        (lambda: battery(a, replace(a, weight=torch.ones(200)), VECTOR), "without weights"),
+        (lambda: battery(a, replace(a, weight=-torch.ones(200)), VECTOR), "200 of 200 below it"),
         (lambda: battery(a, a.with_x(a.x / 0), VECTOR), "finite numbers in the generated events"),
         (lambda: battery(a, a, VECTOR, permutations=10), "at least 80 permutations"),
     ):

@@ -11,7 +11,14 @@ from scipy.stats import kstest, norm
 
 from simulacra.batch import Batch, DataSpec, Field, Given
 from simulacra.errors import UserError
-from simulacra.evaluation.calibration import calibration, conditional_draws, histogram, pit, ranks
+from simulacra.evaluation.calibration import (
+    calibration,
+    conditional_draws,
+    histogram,
+    of_observables,
+    pit,
+    ranks,
+)
 from simulacra.evaluation.likelihood import (
     kullback_leibler,
     log_likelihood,
@@ -180,3 +187,38 @@ def test_messages():
         calibration([0.5, 0.5], levels=(90,))
     with pytest.raises(UserError, match="five events"):
         histogram([0.5] * 20, bins=10)
+
+
+class Follower(torch.nn.Module):
+    """x ~ N(c, width^2) at the condition c; of a deaf one at nought."""
+
+    def __init__(self, width: float, deaf: bool = False) -> None:
+        super().__init__()
+        self.width, self.deaf = width, deaf
+
+    def sample(self, n: int, given: Given) -> Batch:
+        centre = torch.zeros(n, 1) if self.deaf else given["c"]
+        return Batch(centre + self.width * torch.randn(n, 1), given)
+
+
+def test_observables_are_ranked_at_their_own_conditions():
+    spec = DataSpec("follower", "vector", Field((1,)), {"c": Field((1,))})
+    draw = torch.Generator().manual_seed(0)
+    c = 10 * torch.randn(2000, 1, generator=draw)
+    events = Batch(c + torch.randn(2000, 1, generator=draw), {"c": c})
+
+    def share(width: float, deaf: bool = False, count: int = 9) -> float:
+        found = of_observables(Follower(width, deaf), Unchanged(), events, spec, (), count=count)
+        assert list(found) == ["calibration/x0"]
+        m = found["calibration/x0"]
+        assert (m.floor, m.n) == (0.68, 2000)
+        return m.above_floor * math.hypot(m.error, m.floor_error) / m.floor_error
+
+    assert abs(share(1.0)) < 3.5
+    assert abs(share(1.0, count=1)) < 3.5
+    assert share(0.8) < -5
+    assert share(1.3) > 5
+    assert share(1.0, deaf=True) < -20  # ten times too narrow for all conditions together
+    weighted = Batch(events.x, events.given, weight=torch.ones(2000))
+    with pytest.raises(UserError, match="events without weights"):
+        of_observables(Follower(1.0), Unchanged(), weighted, spec, ())

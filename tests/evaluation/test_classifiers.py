@@ -6,10 +6,12 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from simulacra.errors import UserError
-from simulacra.evaluation.classifiers import area, auc, jensen_shannon_bound, permutation_p
+from simulacra.evaluation import classifiers, mlps
+from simulacra.evaluation.classifiers import auc, jensen_shannon_bound, permutation_p, told_apart
 from simulacra.evaluation.memorisation import identical, memorisation, sign_test
 from simulacra.evaluation.moments import moments
 from simulacra.evaluation.response import bias, resolution_ratio, response
+from simulacra.evaluation.roc import area
 
 
 def test_area_is_the_chance_of_right_order():
@@ -81,6 +83,24 @@ def test_calibrated_classifier_bounds_the_divergence_from_below(model):
     assert 0.75 * truth < found.value < truth + 3 * found.error
     assert abs(found.floor) < 0.03
     assert found.above_floor > 10
+
+
+@pytest.mark.parametrize("model", ["trees", "mlp"])
+def test_one_training_gives_area_and_bound(model, monkeypatch):
+    draw = np.random.default_rng(13)
+    a, b = draw.normal(size=(2, 200, 2))
+    b = b + 0.7
+    short = {"max_iter": 5} if model == "trees" else {"epochs": 3}
+    options = {"model": model, "splits": 1, "weights": (None, draw.random(200)), **short}
+    alone = auc(a, b, **options), jensen_shannon_bound(a, b, **options)
+    trained = []
+    kind, name = (classifiers, "_trees") if model == "trees" else (mlps, "scores")
+    plain = getattr(kind, name)
+    monkeypatch.setattr(kind, name, lambda *rest, **more: trained.append(1) or plain(*rest, **more))
+    found = told_apart(a, b, **options)
+    assert (found["auc"], found["js"]) == alone
+    assert found["js"].unit == "bits"
+    assert len(trained) == (8 if model == "trees" else 2)  # four folds, or all of them at once, and as often for floors
 
 
 def test_bound_is_negative_where_there_is_nothing_to_know():

@@ -84,6 +84,29 @@ def test_errors_are_the_spread_of_repetitions(share):
             assert np.mean([f[name].floor_error for f in found]) == pytest.approx(spread, rel=0.45)
 
 
+def test_errors_know_that_units_are_measured():
+    """A few rare events are nearly all of one feature's standard deviation, and decide how far its shift reaches."""
+
+    def rare(seed: int) -> np.ndarray:
+        draw = np.random.default_rng(seed)
+        x = draw.normal(size=(200, 5))
+        x[:, 4] = 8.0 * (draw.random(200) < 0.015) + 0.1 * x[:, 4]
+        return x
+
+    shift = np.array([0, 0, 0, 0, 0.5])
+    pairs = [(rare(2 * k), rare(2 * k + 1) + shift) for k in range(30)]
+    found = [coverage(a, b, splits=6, standardise=True) for a, b in pairs]
+    kept = [coverage(a / a.std(0), b / a.std(0), splits=6) for a, b in pairs]
+    for name in ("recall", "coverage"):
+        values, errors = (np.array([getattr(m[name], what) for m in found]) for what in ("value", "error"))
+        less = np.array([m[name].error for m in kept])
+        assert values == pytest.approx([m[name].value for m in kept])
+        assert errors.mean() == pytest.approx(values.std(ddof=1), rel=0.4)
+        assert less.mean() < 0.4 * values.std(ddof=1)
+    constant = np.concatenate([rare(0), np.ones((200, 1))], axis=1)
+    assert np.isfinite([m.error for m in coverage(constant, constant, standardise=True).values()]).all()
+
+
 def test_wide_features_have_the_distances_of_their_differences():
     x, y = np.random.default_rng(10).normal(size=(2, 30, 100))
     np.testing.assert_allclose(distances(x, y), np.linalg.norm(x[:, None] - y[None], axis=2), rtol=1e-10)

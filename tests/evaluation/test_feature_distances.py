@@ -14,11 +14,11 @@ from simulacra.batch import Batch
 from simulacra.domains import open_data
 from simulacra.domains.dataset import ArrayDataset
 from simulacra.errors import UserError
-from simulacra.evaluation.frechet import fid, fid_infinity, fpd, fpd_bootstrap, frechet, scaled
+from simulacra.evaluation.frechet import fid, fid_infinity, fpd, fpd_bootstrap, frechet, scaled, unit_draws
 from simulacra.evaluation.images import WEIGHTS, accuracy, probabilities, shipped, train_classifier
 from simulacra.evaluation.inception import inception_score
 from simulacra.evaluation.kernels import polynomial
-from simulacra.evaluation.kid import kid, kpd, kpd_batches
+from simulacra.evaluation.kid import kid, kpd, kpd_batches, unit_slope
 
 SIZE, WIDTH, SHIFT = 400, 8, 0.3
 
@@ -69,6 +69,50 @@ def test_fpd_does_not_depend_on_units(pairs):
     one, other = scaled(np.array([[2.0, 0.0], [-4.0, 0.0]]), np.array([[4.0, 3.0]]))
     assert one.tolist() == [[0.5, 0.0], [-1.0, 0.0]]
     assert other.tolist() == [[1.0, 3.0]]
+
+
+def test_draws_of_units_spread_as_maxima_do():
+    """The logarithm of the largest of n Pareto numbers of index 4 has the spread pi / (4 sqrt 6), at any n."""
+    draw = np.random.default_rng(5)
+    tail = np.exp(draw.exponential(size=(150, 1500)) / 4)  # Pareto: log of the maximum is Gumbel of scale 1/4
+    x = np.stack([tail[:-1], tail[1:], tail[:-1] ** 2], axis=2)
+    drawn = np.array([unit_draws(x[k], k) for k in range(len(x))])
+    assert drawn.shape == (149, 4, 4, 3)
+    assert drawn.mean(2) == pytest.approx(0, abs=1e-12)
+    spread = np.sqrt(drawn.var(2, ddof=1).mean((0, 1)))
+    truth = np.log(x.max(1)).std(0, ddof=1)
+    assert spread == pytest.approx(np.array([1, 1, 2]) * math.pi / math.sqrt(6) / 4, rel=0.15)
+    assert spread == pytest.approx(truth, rel=0.3)
+    assert drawn[..., 2] == pytest.approx(2 * drawn[..., 0])  # the same events
+    assert np.isfinite(unit_draws(np.eye(5), 0)).all()
+
+
+def test_errors_of_physics_distances_are_the_spread_of_repetitions():
+    """One feature with a tail, whose largest value is the unit: kept units say less than they know."""
+    draw = np.random.default_rng(6)
+    found, kept = [], []
+    for _ in range(40):
+        a, b = draw.normal(size=(2, 400, 3))
+        for x in (a, b):
+            x[:, 0] = draw.choice([-1, 1], size=400) * np.exp(draw.exponential(size=400) / 4)
+        b = b + np.array([0.6, 0.4, 0.0])
+        found.append([fpd(a, b, permutations=4), kpd(a, b, permutations=4)])
+        kept.append([fid_infinity(*scaled(a, b), permutations=4), kid(*scaled(a, b), degree=4, permutations=4)])
+    for k in (0, 1):
+        values, errors, less = (np.array(v) for v in (
+            [m[k].value for m in found], [m[k].error for m in found], [m[k].error for m in kept]))  # fmt: skip
+        assert values == pytest.approx([m[k].value for m in kept])
+        assert 0.7 < ((values - values.mean()) / errors).std(ddof=1) < 1.35
+        assert (errors > less).all()
+        assert ((values - values.mean()) / less).std(ddof=1) > 1.5
+
+
+def test_slope_by_units_is_the_finite_difference():
+    draw = np.random.default_rng(7)
+    a, b = draw.normal(size=(30, 3)), draw.normal(size=(20, 3)) + 0.5
+    step = 1e-5 * np.eye(3)
+    up, down = ([kid(a * np.exp(s), b * np.exp(s), degree=4, permutations=2).value for s in t] for t in (-step, step))
+    assert unit_slope(a, b) == pytest.approx(np.subtract(up, down) / 2e-5, rel=1e-6)
 
 
 def test_bootstrap_leads_to_the_finite_samples_own_distance(pairs):

@@ -11,9 +11,10 @@ import torch
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.errors import UserError
 from simulacra.evaluation import Evaluation, Measurement, evaluate, verdict
-from simulacra.evaluation.frechet import PCAGaussian, fid, frechet
+from simulacra.evaluation.frechet import fid, frechet
 from simulacra.evaluation.images import accuracy, train_classifier
 from simulacra.evaluation.modes import modes
+from simulacra.evaluation.pca_gaussian import PCAGaussian
 from simulacra.evaluation.views import folded
 
 SHOWERS = DataSpec(
@@ -106,7 +107,7 @@ def test_bad_input_is_refused_in_one_line():
         (lambda: evaluate(reference, generated, SHOWERS, [], reference[:5]), "5 of its rows were"),
         (lambda: evaluate(reference[:50], generated, SHOWERS), "at least 80"),
         (lambda: evaluate(reference, generated.with_x(generated.x[:, :3]), SHOWERS), r"shape \(16,\)"),
-        (lambda: evaluate(reference, replace(generated, weight=torch.ones(200)), SHOWERS), "without weights"),
+        (lambda: evaluate(reference, replace(generated, weight=-torch.ones(200)), SHOWERS), "200 of 200 below it"),
         (lambda: evaluate(reference, generated.with_x(generated.x / 0 - generated.x / 0), SHOWERS), "finite numbers"),
     ):
         with pytest.raises(UserError, match=words) as caught:

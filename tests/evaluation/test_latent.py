@@ -15,19 +15,9 @@ from simulacra.batch import Batch, DataSpec, Field, Given, Noise
 from simulacra.domains.standard import Standardize
 from simulacra.domains.toys import TOYS
 from simulacra.errors import UserError
+from simulacra.evaluation.attributes import analogy, arithmetic
 from simulacra.evaluation.inversion import inversion_error, invert
-from simulacra.evaluation.latent import (
-    analogy,
-    arithmetic,
-    codes,
-    decode,
-    manifold,
-    path_length,
-    slerp,
-    truncate,
-    truncation_curve,
-    walk,
-)
+from simulacra.evaluation.latent import codes, decode, manifold, path_length, slerp, truncate, truncation_curve, walk
 from simulacra.evaluation.measurement import Measurement
 from simulacra.protocols import NoiseMap
 from simulacra.testing import Unchanged

@@ -6,17 +6,8 @@ import numpy as np
 import pytest
 
 from simulacra.errors import UserError
-from simulacra.evaluation.quality import (
-    likeness,
-    ms_ssim,
-    mse,
-    power_spectrum,
-    psnr,
-    scales_of,
-    sharpness,
-    spectral_distance,
-    ssim,
-)
+from simulacra.evaluation.quality import mse, power_spectrum, psnr, sharpness, spectral_distance
+from simulacra.evaluation.similarity import likeness, ms_ssim, scales_of, ssim
 
 
 def noise(n: int, side: int = 16, seed: int = 0, sigma: float = 1.0) -> np.ndarray:

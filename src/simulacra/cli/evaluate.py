@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LEAST = 80
 """Events without which nothing can be judged."""
+RANKED, DRAWS, MOST_NUMBERS = 500, 9, 2**22
+"""Real events, each ranked among so many that are made at its conditions, where these hold no more numbers."""
 
 
 def evaluate(
@@ -69,10 +71,11 @@ def judge_run(
     Raises:
         UserError: the data of the run are gone, or the reference does not fit them.
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from simulacra import domains, evaluation
     from simulacra.domains.dataset import parts_of
+    from simulacra.evaluation.calibration import of_observables
     from simulacra.report import write_report
     from simulacra.training.run import read_losses
 
@@ -85,6 +88,12 @@ def judge_run(
     observables = domains.observables(spec)
     found = evaluation.evaluate(events, made, spec, observables, train=train, fast=fast, seed=seed)
     speed = {"ms at batch 1": surrogate.milliseconds(1), "ms at batch 1000": surrogate.milliseconds(1000)}
+    small = RANKED * DRAWS * spec.x.size <= MOST_NUMBERS
+    if spec.given and events.weight is None and not fast and small:
+        model: Any = surrogate.experiment.model
+        some = events[:RANKED]
+        ranked = of_observables(model, surrogate.experiment.codec, some, spec, observables, count=DRAWS, seed=seed + 2)
+        found = replace(found, metrics={**found.metrics, **ranked})
     simulator = domains.simulator_ms(spec, events)
     if simulator is not None:
         speed["times faster than the simulator"] = simulator / speed["ms at batch 1000"]
@@ -95,8 +104,8 @@ def judge_run(
         config={**asdict(surrogate.config), "spec": None},
         evaluation=found,
         verdict=lines,
-        reference=events,
-        generated=made,
+        reference=drawn(events),
+        generated=drawn(made),
         spec=spec,
         observables=observables,
         losses=read_losses(surrogate.folder),
@@ -107,6 +116,9 @@ def judge_run(
 
 def counterpart(surrogate: Surrogate, events: Batch, seed: int) -> Batch:
     """What a run makes in the place of real events, at their conditions; without classes to which it does not listen.
+
+    Where real events are weighted, what is made at their conditions takes their weights, so that conditions are as
+    frequent on both sides; what is made without conditions needs none.
 
     Raises:
         UserError: its events have another shape, or it needs a condition that the real ones do not have.
@@ -125,7 +137,16 @@ def counterpart(surrogate: Surrogate, events: Batch, seed: int) -> Batch:
     given = {name: events.given[name] for name in spec.given}
     made = surrogate.sample(len(events), given, seed=seed + 1, extrapolate=True)
     heard = surrogate.listens_to()
-    return Batch(made.x, {k: v for k, v in made.given.items() if k in heard or spec.given[k].kind != "class"})
+    kept = {k: v for k, v in made.given.items() if k in heard or spec.given[k].kind != "class"}
+    return Batch(made.x, kept, weight=events.weight if spec.given else None)
+
+
+def drawn(events: Batch) -> Batch:
+    """Events as the page draws them: of weighted ones those that acceptance by weight leaves, where they are enough."""
+    from simulacra.evaluation.weights import accepted
+
+    kept = accepted(events)
+    return kept if len(kept) >= LEAST else events
 
 
 def judge_file(
@@ -150,8 +171,8 @@ def judge_file(
         config=None,
         evaluation=found,
         verdict=lines,
-        reference=events,
-        generated=made,
+        reference=drawn(events),
+        generated=drawn(made),
         spec=real.spec,
         observables=observables,
         losses={},
@@ -165,7 +186,7 @@ def _rest(real: Any, n: int) -> Batch | None:
     return real[slice(n, 2 * n)] if len(real) >= 2 * n else None
 
 
-_FIRST = ("response/", "resolution/", "auc/", "memorisation/", "modes/", "fid", "classes/")
+_FIRST = ("response/", "resolution/", "auc/", "js/", "memorisation/", "modes/", "fid", "classes/")
 
 
 def print_table(evaluation: Evaluation, speed: dict[str, float], lines: list[str]) -> None:

@@ -56,19 +56,26 @@ def polynomials(condition: Array, degree: int) -> Array:
     return np.asarray(legendre_p_all(degree, scaled))[0].T
 
 
-def standardised(values: Array, condition: Array, clip: float = np.inf) -> tuple[Array, Array, Array]:
+def standardised(
+    values: Array, condition: Array, clip: float = np.inf, weights: Array | None = None
+) -> tuple[Array, Array, Array]:
     """Values freed of how their mean and spread follow a condition: `(v - mean(c)) / spread(c)`.
 
     The mean is a Legendre series of degree 4, the mean absolute residual one of degree 2. Give both samples pooled:
-    labels are not used, so tests on the result stay fair.
+    labels are not used, so tests on the result stay fair. Weights [n] enter the fits.
 
     Returns:
         The standardised values, the mean and the spread, each [n].
     """
     wide, narrow = polynomials(condition, 4), polynomials(condition, 2)
-    mean = wide @ np.linalg.lstsq(wide, values, rcond=None)[0]
+    root = None if weights is None else np.sqrt(weights)
+
+    def fitted(design: Array, to: Array) -> Array:
+        left, right = (design, to) if root is None else (design * root[:, None], to * root)
+        return design @ np.linalg.lstsq(left, right, rcond=None)[0]
+
+    mean = fitted(wide, values)
     size = np.abs(values - mean)
-    absolute = narrow @ np.linalg.lstsq(narrow, size, rcond=None)[0]
-    spread = np.maximum(absolute, 0.1 * size.mean()) * np.sqrt(np.pi / 2)
+    spread = np.maximum(fitted(narrow, size), 0.1 * np.average(size, weights=weights)) * np.sqrt(np.pi / 2)
     spread = np.where(spread > 0, spread, 1.0)
     return np.clip((values - mean) / spread, -clip, clip), mean, spread

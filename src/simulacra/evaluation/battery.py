@@ -19,9 +19,10 @@ from simulacra.batch import Batch, DataSpec
 from simulacra.errors import UserError
 from simulacra.evaluation.arrays import Array, numbers
 from simulacra.evaluation.conditional import conditional
-from simulacra.evaluation.features import LOGARITHM, Conditions, Feature, Range, Table, tables
-from simulacra.evaluation.measurement import digits
+from simulacra.evaluation.features import Conditions, Range, Table, tables
+from simulacra.evaluation.findings import Finding, finding_of, merged
 from simulacra.evaluation.multiple import holm
+from simulacra.evaluation.weights import shares
 from simulacra.protocols import Observable
 
 SUSPECTED = 0.10
@@ -32,56 +33,6 @@ SURELY = -1e-3
 """The largest ln p: what fits too well stays finite in standard deviations."""
 _BLOCK = 2**24
 """Numbers of a table that are held at once."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One difference between generated and reference events at equal conditions.
-
-    Attributes:
-        names: of the quantity, or of both where their correlation differs.
-        what: `mean`, `spread`, `correlation`, `occupancy`, `cell` (its mean logarithm), `neighbours`
-            (the same, given the other cells) or `noise` (what the other cells leave of it).
-        difference: generated minus reference, in `unit`; of spread and noise the relative difference.
-        error: one standard deviation of it.
-        t: the difference in units of the pooled error, as tested.
-        range: of the condition; `None` for all.
-        axes: the names in words.
-    """
-
-    names: tuple[str, ...]
-    what: str
-    difference: float
-    error: float
-    t: float
-    unit: str = ""
-    range: Range | None = None
-    axes: tuple[str, ...] = ()
-
-    def sentence(self) -> str:
-        """What differs, by how much and where.
-
-        >>> Finding(("layer2 cell row 3 column 5",), "cell", -0.21, 0.02, -10.5, LOGARITHM).sentence()
-        'layer2 cell row 3 column 5: mean log10(E/MeV+0.1) differs by -0.21 ± 0.02'
-        >>> Finding(("f_layer0", "depth"), "correlation", -0.35, 0.02, -17.0).sentence()
-        'correlation of f_layer0 and depth differs by -0.35 ± 0.02'
-        """
-        name, unit, scale = self.names[0], self.unit, 1
-        if self.what in ("spread", "noise"):
-            unit, scale = "%", 100
-        elif self.unit == LOGARITHM:
-            unit = ""
-        words = f" ({self.axes[0]})" if self.axes and self.axes[0] else ""
-        subject = {
-            "correlation": f"correlation of {' and '.join(self.names)}",
-            "cell": f"{name}: mean {LOGARITHM}" if self.unit == LOGARITHM else f"{name}: mean",
-            "neighbours": f"{name}: mean {LOGARITHM} given the other cells",
-            "noise": f"{name}: spread around what the other cells tell",
-        }.get(self.what, f"{name}{words}: {self.what}")
-        d, s = scale * self.difference, scale * self.error
-        shown = digits(s)
-        place = f" at {self.range}" if self.range is not None else ""
-        return f"{subject} differs by {d:+.{shown}f} ± {s:.{shown}f} {unit}".rstrip() + place
 
 
 @dataclass(frozen=True)
@@ -163,12 +114,17 @@ def battery(
     small differences add up, follows a gamma law of which permutations give the parameters. A group's p is that of the
     smaller of the two.
 
+    Weighted events enter by the pulls u_i = +-w_i (v_i - mean) / sum w of their sample, t = sum u / sqrt(sum u^2), the
+    error of Welch. Weights may follow another law in each sample, where labels may not be permuted; what chance gives
+    are then random signs of the pulls (Wu 1986, the wild bootstrap).
+
     Args:
         reference: real events; generated: events of the model, made at the reference's conditions.
         observables: from the domain; other features are passed as an observable of K numbers.
 
     Raises:
-        UserError: fewer than 80 events on a side or permutations, weighted events, or a number is not finite.
+        UserError: fewer than 80 (effective) events on a side or permutations, a negative weight, or a number is not
+            finite.
 
     Example:
         >>> import torch
@@ -182,13 +138,14 @@ def battery(
     for name, batch in (("reference", reference), ("generated", generated)):
         if len(batch) < FEWEST:
             raise UserError(f"expected at least {FEWEST} {name} events, came {len(batch)}; give more events")
-        if batch.weight is not None:
-            raise UserError(f"expected {name} events without weights, came weighted ones; unweight them first")
         numbers(batch.x, f"the {name} events")
     if permutations < FEWEST:
         raise UserError(f"expected at least {FEWEST} permutations, came {permutations}; 200 are usual")
     n, m = len(reference), len(generated)
     conditions = Conditions(reference, generated, spec)
+    if conditions.smaller < FEWEST:
+        worth = f"{conditions.smaller:.0f} effective ones"
+        raise UserError(f"expected weights that leave {FEWEST} events, came {worth}; give more events")
     found, skipped = tables(reference, generated, spec, observables, conditions), {}
     if "obs" not in found:
         skipped["obs"] = "no observable varies" if observables else "no observable is given"
@@ -198,21 +155,33 @@ def battery(
             skipped["conditional"] = last
         else:
             found["conditional"] = last
-    labels = np.empty((n + m, 1 + permutations), np.float32)
-    labels[:, 0] = np.repeat([-1 / n, 1 / m], [n, m])
-    draw = np.random.default_rng(seed)
-    for k in range(permutations):
-        labels[:, 1 + k] = draw.permutation(labels[:, 0])
-    judged = {name: _group(table, labels, n, m) for name, table in found.items()}
+    labels = _labels(conditions, permutations, seed)
+    judged = {name: _group(table, labels, conditions) for name, table in found.items()}
     skipped |= {name: "nothing varies" for name, group in judged.items() if group is None}
     groups = {name: group for name, group in judged.items() if group is not None}
     return Battery(groups, n, m, permutations, skipped)
 
 
-def _group(table: Table, labels: Array, n: int, m: int) -> Group | None:
+def _labels(conditions: Conditions, permutations: int, seed: int) -> Array:
+    """What each event adds to a difference of means, [N, 1 + permutations]; after the first column, by chance."""
+    n, m = conditions.n, conditions.m
+    labels = np.empty((n + m, 1 + permutations), np.float32)
+    draw = np.random.default_rng(seed)
+    if conditions.weights is not None:
+        a, b = shares(conditions.weights, n, m)
+        labels[:, 0] = np.concatenate([-a, b])
+        labels[:, 1:] = labels[:, :1] * draw.choice(np.array([-1, 1], np.float32), (n + m, permutations))
+        return labels
+    labels[:, 0] = np.repeat([-1 / n, 1 / m], [n, m])
+    for k in range(permutations):
+        labels[:, 1 + k] = draw.permutation(labels[:, 0])
+    return labels
+
+
+def _group(table: Table, labels: Array, conditions: Conditions) -> Group | None:
     width = max(1, _BLOCK // len(labels))
     blocks = (table.rows(slice(k, min(k + width, table.size))) for k in range(0, table.size, width))
-    t = np.concatenate([_differences(block, labels, n, m) for block in blocks])
+    t = np.concatenate([_differences(block, labels, conditions.n, conditions.m, conditions.pooled) for block in blocks])
     largest = np.abs(t).max(0)
     if not largest.any():
         return None
@@ -222,7 +191,7 @@ def _group(table: Table, labels: Array, n: int, m: int) -> Group | None:
     p_features = 2 * norm.sf(np.abs(t[:, 0]))
     suspects = int((false_discovery_control(p_features) <= SUSPECTED).sum())
     order = np.argsort(-np.abs(t[:, 0]))[: max(1, min(suspects, 4 * WORST))]
-    worst = _merged([(table.feature(int(k)), float(t[k, 0])) for k in order])[:WORST]
+    worst = merged([(table.feature(int(k)), float(t[k, 0])) for k in order])[:WORST]
     return Group(
         float(np.exp(log_p)),
         float(-ndtri_exp(log_p)),
@@ -230,13 +199,18 @@ def _group(table: Table, labels: Array, n: int, m: int) -> Group | None:
         table.size,
         meff,
         float(-ndtri_exp(log_total)),
-        tuple(_finding(feature, size, n) for feature, size in worst),
+        tuple(finding_of(feature, size, conditions) for feature, size in worst),
     )
 
 
-def _differences(values: Array, labels: Array, n: int, m: int) -> Array:
+def _differences(values: Array, labels: Array, n: int, m: int, weights: Array | None = None) -> Array:
     """t of every feature [k, N] for every column of labels, [k, 1 + permutations]."""
     values = values.astype(np.float32, copy=False)
+    if weights is not None:
+        centred = values - np.average(values, axis=1, weights=weights)[:, None].astype(np.float32)
+        error = np.sqrt(np.einsum("kn,n->k", centred**2, labels[:, 0] ** 2))
+        typical = np.sqrt((labels[:, 0] ** 2).sum(dtype=np.float64))
+        return (centred @ labels).astype(np.float64) / np.where(error > 1e-6 * typical, error, np.inf)[:, None]
     centred = values - values.mean(1, keepdims=True, dtype=np.float64).astype(np.float32)
     spread = np.sqrt(np.einsum("kn,kn->k", centred, centred) / (values.shape[1] - 1))
     error = np.where(spread > 1e-6, spread, np.inf) * np.sqrt(1 / n + 1 / m)
@@ -285,34 +259,3 @@ def _log_sf(x: float, freedom: float) -> float:
         return found
     a, y = freedom / 2, x / 2
     return float((a - 1) * np.log(y) - y - gammaln(a) - np.log1p(-(a - 1) / y))
-
-
-def _merged(found: list[tuple[Feature, float]]) -> list[tuple[Feature, float]]:
-    """Findings of one quantity in adjacent ranges as one, largest first."""
-    out: list[tuple[Feature, float]] = []
-    for feature, t in found:
-        for k, (other, size) in enumerate(out):
-            a, b = feature.range, other.range
-            alike = (feature.names, feature.what) == (other.names, other.what) and (t > 0) == (size > 0)
-            if alike and a is not None and b is not None and a.low != a.high and (a.low == b.high or a.high == b.low):
-                whole = replace(a, low=min(a.low, b.low), high=max(a.high, b.high))
-                events = np.concatenate([np.asarray(feature.events), np.asarray(other.events)])
-                out[k] = replace(other, events=np.sort(events), range=whole), float(np.hypot(t, size) * np.sign(t))
-                break
-        else:
-            out.append((feature, t))
-    return sorted(out, key=lambda item: -abs(item[1]))
-
-
-def _finding(feature: Feature, t: float, n: int) -> Finding:
-    """The difference with Welch's error; of squares, as a relative difference of their roots."""
-    place = np.zeros(len(feature.values), bool)
-    place[feature.events] = True
-    a, b = feature.values[:n][place[:n]], feature.values[n:][place[n:]]
-    d, s = float(b.mean() - a.mean()), float(np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
-    if feature.what in ("spread", "noise"):
-        before, after = float(a.mean()) or float(feature.values.mean()), float(b.mean())
-        ratio = float(np.sqrt(after / before))
-        error = np.hypot(b.std(ddof=1) / np.sqrt(len(b)), ratio**2 * a.std(ddof=1) / np.sqrt(len(a))) / before
-        d, s = ratio - 1, float(error) / (2 * max(ratio, 0.1))
-    return Finding(feature.names, feature.what, d, s, t, feature.unit, feature.range, feature.axes)

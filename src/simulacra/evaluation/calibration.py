@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from scipy.stats import binom, chi2
 
-from simulacra.batch import Batch, Given
+from simulacra.batch import Batch, DataSpec, Given
 from simulacra.errors import UserError
 from simulacra.evaluation.arrays import Array, numbers
 from simulacra.evaluation.distances import CLEAR
 from simulacra.evaluation.likelihood import device_of
 from simulacra.evaluation.measurement import Measurement
-from simulacra.protocols import Codec, Sampler
+from simulacra.evaluation.views import observed
+from simulacra.protocols import Codec, Observable, Sampler
 from simulacra.random import draws as seeded
 from simulacra.random import seed_of
 
@@ -46,6 +47,38 @@ def conditional_draws(
             out.append(codec.decode(Batch(made.x, here)).x.cpu())
     x = torch.cat(out)
     return x.view(total // count, count, *x.shape[1:])
+
+
+def of_observables(
+    model: Sampler, codec: Codec, events: Batch, spec: DataSpec, observables: Sequence[Observable], *, count: int = 9,
+    seed: int = 0,
+) -> dict[str, Measurement]:  # fmt: skip
+    """Is the spread that a model gives to an observable at one condition the right one? `calibration/NAME` of each.
+
+    Every real event is ranked among `count` events made at its own conditions; the value is the share whose `pit` lies
+    in the central 68 %. If the model is right at every condition the floor, 0.68, is exact for any `count`; the share
+    is smaller for a model that is too narrow or off at equal conditions, larger for one that is too wide. Errors that
+    cancel on average over the conditions do not show.
+
+    Args:
+        events: real events [n] with physical conditions and no weights.
+
+    Raises:
+        UserError: there is no condition, an observable is not finite, or events carry weights.
+
+    Talts et al. (2018, arXiv:1804.06788); Gneiting, Balabdaoui and Raftery (2007).
+    """
+    if events.weight is not None:
+        raise UserError("expected events without weights, came weighted ones; ranks have no weights, so resample them")
+    given = {name: events.given[name] for name in spec.given}
+    drawn = conditional_draws(model, codec, given, count, seed=seed)
+    many = {name: value.repeat_interleave(count, 0) for name, value in given.items()}
+    made = observed(Batch(drawn.flatten(0, 1), many), spec, observables)
+    out = {}
+    for name, (truth, _) in observed(events, spec, observables).items():
+        u = pit(made[name][0].reshape(-1, count), truth, seed=seed_of(seed, name))
+        out[f"calibration/{name}"] = calibration(u, (0.68,))["coverage/68"]
+    return out
 
 
 def ranks(draws: Any, truth: Any, *, seed: int = 0) -> Array:

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from simulacra.errors import UserError, nearest
 from simulacra.evaluation.arrays import Array
-from simulacra.evaluation.classifiers import area
 from simulacra.evaluation.measurement import Measurement
+from simulacra.evaluation.roc import area
 from simulacra.random import draws, seed_of
 
 READ = 1 << 24

@@ -14,11 +14,14 @@ from simulacra.evaluation.measurement import Measurement
 NAMES = ("precision", "recall", "density", "coverage")
 PRODUCT = 32
 """Columns from which distances are taken through a matrix product instead of differences."""
+UNITS = 6
+"""How often the reference is halved to see what its units do."""
 
 
 def coverage(
-    reference: Any, generated: Any, second: Any = None, *, k: int = 5, splits: int = 20, seed: int = 0
-) -> dict[str, Measurement]:
+    reference: Any, generated: Any, second: Any = None, *, k: int = 5, splits: int = 20, standardise: bool = False,
+    seed: int = 0,
+) -> dict[str, Measurement]:  # fmt: skip
     """Precision, recall, density and coverage with balls that reach to the k-th nearest neighbour.
 
     With B(x) the ball around an event that reaches its k-th nearest neighbour in its own sample:
@@ -36,10 +39,15 @@ def coverage(
     sizes, its error their spread. Without `second` the splits are of the reference alone, into smaller parts of the
     same ratio, and their spread is scaled to full size.
 
+    Standardised features have one more error, as their units are the standard deviations of this reference. Taken from
+    either half of it, at all events, they give numbers a quarter of whose squared difference, averaged over random
+    halves, is the variance that joins the others; tails make it as large as the rest.
+
     Args:
         reference: features of real events [n, D]; generated [m, D].
         second: other real events [l, D], such as training events; at least m of them give the floor at full size.
         k: neighbours; splits: how often events are split at random.
+        standardise: whether to put features in the reference's standard deviations, where they have any.
 
     Raises:
         UserError: a number is not finite, the columns disagree, or a sample has no k neighbours to offer.
@@ -58,6 +66,9 @@ def coverage(
     c = None if second is None else _table(second, "the second sample")
     if len({v.shape[1] for v in (a, b, c) if v is not None}) > 1:
         raise UserError(f"expected features of one width, came {a.shape} and {b.shape}; use the same features")
+    if standardise:
+        unit = np.where(a.std(0) > 0, a.std(0), 1.0)
+        a, b, c = a / unit, b / unit, None if c is None else c / unit
     n, m = len(a), len(b)
     whole = c is not None and len(c) >= m
     pool = np.concatenate([a, c[:m]]) if c is not None and whole else a
@@ -75,8 +86,9 @@ def coverage(
         null.append(_four(among[np.ix_(p, p)], among[np.ix_(p, q)], among[np.ix_(q, q)], k))
     halves = np.array([_halves(own, across, other, k, draw) for _ in range(splits)])
     shares = np.clip(value, 0, 1)  # no error below the binomial one; density is no share
-    error = np.sqrt(((halves[:, 0] - halves[:, 1]) ** 2).mean(0)) / 2
-    error = np.maximum(error, np.sqrt(shares * (1 - shares) / [m, n, np.inf, n]))
+    variance = ((halves[:, 0] - halves[:, 1]) ** 2).mean(0) / 4
+    variance = np.maximum(variance, shares * (1 - shares) / [m, n, np.inf, n])
+    error = np.sqrt(variance + (_of_units(a - centre, b - centre, k, draw) if standardise else 0))
     spread = np.std(null, axis=0, ddof=1) * np.sqrt(mine / n)
     floor = np.mean(null, axis=0)
     return {
@@ -114,6 +126,19 @@ def _halves(own: Array, across: Array, other: Array, k: int, draw: np.random.Gen
         _four(own[np.ix_(i, i)], across[np.ix_(i, j)], other[np.ix_(j, j)], k)
         for i, j in zip(rows, columns, strict=True)
     ]
+
+
+def _of_units(a: Array, b: Array, k: int, draw: np.random.Generator) -> Array:
+    """Variance of the four numbers through the units, the standard deviations of a."""
+    differences = []
+    for _ in range(UNITS):
+        found = []
+        for half in np.array_split(draw.permutation(len(a)), 2):
+            spread = a[half].std(0)
+            x, y = (v / np.where(spread > 0, spread, 1.0) for v in (a, b))  # in a half without any the unit stays
+            found.append(_four(distances(x), distances(x, y), distances(y), k))
+        differences.append(np.subtract(*found))
+    return (np.array(differences) ** 2).mean(0) / 4
 
 
 def _four(within: Array, across: Array, other: Array, k: int) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from simulacra.batch import Batch, DataSpec
 from simulacra.evaluation import views
 from simulacra.evaluation.arrays import Array, numbers, polynomials
+from simulacra.evaluation.weights import Weights, among, fewest, pooled, weights_of
 from simulacra.protocols import Observable
 
 RANGES = 5
@@ -74,15 +75,20 @@ class Conditions:
 
     One real number c leads: means follow a Legendre series of degree 4 in it (in its logarithm where it is wide), c and
     c^2, spreads a series of degree 2, each class on its own where there are classes. Without conditions features are
-    only standardised.
+    only standardised. Weights of events enter all fits.
 
     Attributes:
+        weights: of the reference's and of the generated events, `None` where no event carries one.
+        pooled: the same [N], each sample with its effective number as sum.
         at: the leading condition [N] (GeV rather than MeV where that reads better), `None` without one.
         ranges: parts of the conditions, each with its events: five equally filled ranges, or the classes.
     """
 
     def __init__(self, reference: Batch, generated: Batch, spec: DataSpec) -> None:
         self.n, self.m = len(reference), len(generated)
+        self.weights: Weights = weights_of(reference, generated)
+        self.pooled = pooled(self.weights, self.n, self.m)
+        self.smaller = fewest(self.weights, self.n, self.m)
         told = [name for name in spec.given if name in reference.given and name in generated.given]
         both = {
             name: np.concatenate([numbers(b.given[name], f"given[{name!r}]") for b in (reference, generated)])
@@ -105,35 +111,57 @@ class Conditions:
             ]
         elif kind is not None and len(levels) <= MOST_CLASSES:
             parts = [(Range(kind, float(k), float(k)), classes == k) for k in levels]
-        both_sides = [(r, here) for r, here in parts if min(here[: self.n].sum(), here[self.n :].sum()) >= FEWEST]
+        both_sides = [(r, here) for r, here in parts if self._fewest(here) >= FEWEST]
         self.ranges = [(r, np.flatnonzero(here)) for r, here in both_sides] if len(parts) > 1 else []
         apart = np.stack([np.ones(len(classes)), *(classes == k for k in levels[1:])], axis=1)
         at = np.ones(len(classes)) if self.at is None else self.at
         narrow = polynomials(at, 2)
         wide = np.concatenate([polynomials(at, 4), at[:, None] ** (1, 2)], axis=1)  # energies are straight lines
         self._wide, self._narrow = (
-            _orthonormal((apart[:, :, None] * shape[:, None, :]).reshape(len(classes), -1)) for shape in (wide, narrow)
+            _orthonormal((apart[:, :, None] * shape[:, None, :]).reshape(len(classes), -1), self.pooled)
+            for shape in (wide, narrow)
         )
+
+    def _fewest(self, here: Array) -> float:
+        a, b = here[: self.n], here[self.n :]
+        return fewest(among(self.weights, a, b), int(a.sum()), int(b.sum()))
 
     def enough(self, here: Array) -> bool:
         """Whether such events are expected often enough on the smaller side."""
-        return bool(here.mean() * min(self.n, self.m) >= FEWEST)
+        return bool(np.average(here, weights=self.pooled) * self.smaller >= FEWEST)
+
+    def share(self, sides: list[Array]) -> Array:
+        """In which share of all events a cell is hit, [V], from truth values [n, V] and [m, V]."""
+        if self.pooled is None:
+            return (sides[0].sum(0) + sides[1].sum(0)) / (self.n + self.m)
+        return (self.pooled[: self.n] @ sides[0] + self.pooled[self.n :] @ sides[1]) / self.pooled.sum()
+
+    def centred(self, values: Array, events: Array) -> Array:
+        """Values [K] of some of the events less their weighted mean."""
+        return values - np.average(values, weights=None if self.pooled is None else self.pooled[events])
 
     def free(self, values: Array, clip: float = 5.0) -> tuple[Array, Array, Array]:
         """Features [k, N] as `(v - mean(c)) / spread(c)` clipped, `v - mean(c)`, and the spread; in their precision."""
         wide, narrow = self._wide.astype(values.dtype), self._narrow.astype(values.dtype)
-        rest = values - (values @ wide) @ wide.T
+        weight = None if self.pooled is None else (self.pooled / self.pooled.mean()).astype(values.dtype)
+        rest = values - (values if weight is None else values * weight) @ wide @ wide.T
         size = np.abs(rest)
-        typical = size.mean(1, keepdims=True)
-        spread = np.maximum((size @ narrow) @ narrow.T, 0.1 * typical) * values.dtype.type(np.sqrt(np.pi / 2))
+        weighed = size if weight is None else size * weight
+        typical = weighed.mean(1, keepdims=True)
+        spread = np.maximum((weighed @ narrow) @ narrow.T, 0.1 * typical) * values.dtype.type(np.sqrt(np.pi / 2))
         varies = typical > 1e-6 * np.abs(values).max(1, keepdims=True)
         z = np.clip(rest / np.where(spread > 0, spread, 1), -clip, clip)
         return np.where(varies, z, 0), rest, spread
 
 
-def _orthonormal(design: Array) -> Array:
-    """An orthonormal basis of the columns."""
+def _orthonormal(design: Array, weights: Array | None = None) -> Array:
+    """A basis of the columns that is orthonormal under the weights, over their mean."""
     scaled = design / np.maximum(np.abs(design).max(0), 1e-300)
+    if weights is not None:
+        root = np.sqrt(weights / weights.mean())[:, None]
+        _, size, turn = np.linalg.svd(root * scaled, full_matrices=False)
+        kept = size > 1e-9 * size[0]
+        return scaled @ (turn[kept].T / size[kept])
     u, size, _ = np.linalg.svd(scaled, full_matrices=False)
     return u[:, size > 1e-9 * size[0]]
 
@@ -177,7 +205,7 @@ def _observed(
         for row, k in enumerate(range(piece.start, piece.stop)):
             events, j, power = ranges[k // (2 * len(keep))][1], k // 2 % len(keep), 1 + k % 2
             values = np.clip(z[j, events] ** power, -9, 9)
-            out[row, events] = values - values.mean()
+            out[row, events] = conditions.centred(values, events)
         return out
 
     def in_range(k: int) -> Feature:
@@ -215,10 +243,9 @@ def _distinct(z: Array) -> list[int]:
 def _cells(reference: Batch, generated: Batch, spec: DataSpec, conditions: Conditions) -> dict[str, Table]:
     flat = [b.x.detach().cpu().flatten(1).float().numpy() for b in (reference, generated)]
     least = LIT if spec.layout == "image" else 0.0
-    share = sum((x > least).sum(0) for x in flat) / (conditions.n + conditions.m)
-    fewest = FEWEST / min(conditions.n, conditions.m)
-    lit = np.flatnonzero(sum((x != 0).sum(0) for x in flat) > fewest * (conditions.n + conditions.m))
-    sometimes = np.flatnonzero((share > fewest) & (share < 1 - fewest))
+    share, filled = conditions.share([x > least for x in flat]), conditions.share([x != 0 for x in flat])
+    rare = FEWEST / conditions.smaller
+    lit, sometimes = np.flatnonzero(filled > rare), np.flatnonzero((share > rare) & (share < 1 - rare))
     unit = LOGARITHM if views.energy_scale(spec) is not None else spec.x.unit
 
     def energies(cells: Array) -> Array:

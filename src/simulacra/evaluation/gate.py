@@ -28,7 +28,7 @@ def shapes(metrics: Mapping[str, Measurement]) -> dict[str, float]:
     return {
         name: float(chi2.sf(BINS - 1 + m.value / m.floor_error * np.sqrt(2 * (BINS - 1)), BINS - 1))
         if m.floor_error
-        else float(m.value <= 0)
+        else float(m.value <= 1e-12)  # one value on both sides, whose weights add up but for rounding
         for name, m in found.items()
     }
 

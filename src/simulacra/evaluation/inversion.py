@@ -1,19 +1,21 @@
-"""The way back: from an event to the latent that comes nearest to it."""
+"""The way back: from an event to the latent that comes nearest to it, by search, by a learned encoder, or by both."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from simulacra.batch import Batch, Noise
+from simulacra.batch import Batch, DataSpec, Field, Given, Noise
 from simulacra.errors import UserError
 from simulacra.evaluation.latent import decode, evaluating
 from simulacra.evaluation.likelihood import device_of
 from simulacra.evaluation.measurement import Measurement
+from simulacra.networks import Critic, critic_for
 from simulacra.protocols import Codec, NoiseMap
 from simulacra.random import draws, seed_of
 
@@ -31,6 +33,77 @@ class Inversion:
     distance: Tensor
 
 
+class Inverse(nn.Module):
+    """A learned encoder: a network that reads off an event the latents which made it, and the way back by one look.
+
+    Its network is built like a critic of the data. Latents of one row per event are read, others (maps of noise) drawn.
+
+    Args:
+        model: whose latents are read, and its codec.
+        data: what the model's own events are, encoded.
+        options: of the network, as in `critic_for`.
+
+    Source: Perarnau, van de Weijer, Raducanu and Alvarez, "Invertible conditional GANs" (2016), arXiv 1611.06355.
+    """
+
+    def __init__(self, model: NoiseMap, codec: Codec, data: DataSpec, **options: Any) -> None:
+        super().__init__()
+        self._model, self._codec = (model,), (codec,)  # not its own: neither trained nor saved with it
+        with draws(0), torch.no_grad():
+            read = {name: Field((z.shape[1],)) for name, z in model.noise(1).items() if z.dim() == 2}
+        self.reader: Critic = critic_for(data, reads=read, **options)
+
+    def forward(self, batch: Batch) -> Noise:
+        """The latents of encoded events."""
+        return {**self._model[0].noise(len(batch)), **self.reader(batch.x, batch.given).guess}
+
+    def learn(
+        self, given: Given, *, steps: int = 1000, batch: int = 64, lr: float = 1e-3, seed: int = 0
+    ) -> list[float]:
+        """Trains on the model's own events, whose latents are known: mean (E(g(z, y), y) - z)^2; gives its course.
+
+        Args:
+            given: physical conditions [N, ...] from which those of the events are taken.
+        """
+        model, codec, course = self._model[0], self._codec[0], []
+        rows = len(next(iter(given.values()), torch.zeros(1)))
+        self.to(device_of(model))
+        weights = [p for n, p in self.named_parameters() if not n.startswith("reader.head")]
+        optimizer = torch.optim.Adam(weights, lr)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        self.train()
+        with evaluating(model), draws(seed_of(seed, "encoder")):
+            for _ in range(steps):
+                with torch.no_grad():
+                    chosen = torch.randint(rows, (batch,))
+                    told = codec.encode_given({k: v[chosen].to(device_of(model)) for k, v in given.items()})
+                    noise = model.noise(batch)
+                    own = model.push(noise, told)
+                guess = self.reader(own.x, told).guess
+                loss = torch.stack([(z - noise[name]).square().mean() for name, z in guess.items()]).mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                course.append(loss.item())
+        self.eval()
+        return course
+
+    def invert(self, batch: Batch, seed: int = 0) -> Inversion:
+        """The latents read off physical events, and how far the events made of them lie."""
+        with evaluating(self), evaluating(self._model[0]), torch.no_grad(), draws(seed_of(seed, "guess")):
+            wanted = self._codec[0].encode(batch.to(device_of(self._model[0])))
+            noise = self(wanted)
+            left = (self._model[0].push(noise, wanted.given).x - wanted.x).square().flatten(1).mean(1)
+        return Inversion(noise, left.sqrt())
+
+    def error(self, batch: Batch, seed: int = 0) -> tuple[Inversion, Measurement]:
+        """As `inversion_error`, without a search."""
+        found = self.invert(batch, seed)
+        own = self.invert(own_events(self._model[0], self._codec[0], batch, seed), seed)
+        return found, _distance(found, own)
+
+
 def invert(
     model: NoiseMap,
     codec: Codec,
@@ -40,6 +113,7 @@ def invert(
     steps: int = 300,
     lr: float = 0.1,
     prior: float = 0.0,
+    first: Callable[[Batch], Noise] | None = None,
     seed: int = 0,
 ) -> Inversion:
     """Inversion, argmin_z mean (g(z, given) - x)^2 + prior mean z^2: by Adam, the best of several random starts.
@@ -49,6 +123,7 @@ def invert(
         restarts: starts per event, drawn as the model draws its noise.
         lr: at the start, with a cosine to zero.
         prior: how strongly latents are held near zero.
+        first: makes the first start of encoded events, such as an `Inverse`; the others are drawn.
 
     Zhu et al., "Generative visual manipulation on the natural image manifold" (2016, arXiv:1609.03552).
     """
@@ -57,7 +132,9 @@ def invert(
     with torch.no_grad(), draws(seed_of(seed, "inversion")):
         wanted = codec.encode(batch.to(device_of(model)))
         many = wanted[torch.arange(len(batch)).repeat(restarts)]
-        begin = model.noise(len(many))
+        begin = dict(model.noise(len(many)))
+        if first is not None:
+            begin |= {name: torch.cat([z.detach(), begin[name][len(batch) :]]) for name, z in first(wanted).items()}
     noise = {
         name: z.clone().requires_grad_() if z.is_floating_point() else z  # a class is kept as it was drawn
         for name, z in begin.items()
@@ -95,11 +172,19 @@ def inversion_error(
         options: of `invert`.
     """
     found = invert(model, codec, batch, seed=seed, **options)
+    own = invert(model, codec, own_events(model, codec, batch, seed), seed=seed, **options)
+    return found, _distance(found, own)
+
+
+def own_events(model: NoiseMap, codec: Codec, batch: Batch, seed: int = 0) -> Batch:
+    """Events of the model's own at the conditions of physical ones."""
     with draws(seed_of(seed, "own events")), torch.no_grad():
-        noise = model.noise(len(batch))
-    own = invert(model, codec, decode(model, codec, noise, batch.given), seed=seed, **options)
+        return decode(model, codec, model.noise(len(batch)), batch.given)
+
+
+def _distance(found: Inversion, own: Inversion) -> Measurement:
     (value, error), (floor, floor_error) = (
         (float(v.mean()), float(v.std() / math.sqrt(len(v))) if len(v) > 1 else math.nan)
         for v in (found.distance.cpu(), own.distance.cpu())
     )
-    return found, Measurement(value, error, floor, floor_error, len(batch))
+    return Measurement(value, error, floor, floor_error, len(found.distance))

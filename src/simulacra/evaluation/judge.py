@@ -17,12 +17,15 @@ from simulacra.evaluation.defects import Seen, sensitivity
 from simulacra.evaluation.measurement import Measurement
 from simulacra.evaluation.memorisation import identical, memorisation
 from simulacra.evaluation.modes import modes
+from simulacra.evaluation.weights import accepted, effective, fewest, weights_of
 from simulacra.protocols import Observable
 
 FAST_ROWS = 1000
 MOST_ROWS = 20_000
 MOST_NUMBERS = 2**26
 """Numbers of all events of a side: fewer events of large ones are looked at."""
+FEWEST = 80
+"""Effective events on a side."""
 ALIKE_BY_CHANCE = 0.005
 """Share of reference pictures that may equal a training picture: collections of pictures hold doubles."""
 
@@ -39,6 +42,8 @@ class Evaluation:
         fast: whether fewer events and classifiers were used.
         battery: differences at equal conditions, by groups.
         sensitivity: what would have been seen of defects planted in these real events.
+        effective: of weighted sides, how many equal events would be as precise: `reference`, `generated`.
+        notes: sentences on what was judged otherwise than usual.
     """
 
     metrics: Mapping[str, Measurement]
@@ -48,6 +53,8 @@ class Evaluation:
     fast: bool = False
     battery: Battery | None = None
     sensitivity: Mapping[str, Seen] = field(default_factory=dict)
+    effective: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -58,6 +65,8 @@ class Evaluation:
             "fast": self.fast,
             "battery": None if self.battery is None else self.battery.to_json(),
             "sensitivity": {name: list(seen) for name, seen in self.sensitivity.items()},
+            "effective": dict(self.effective),
+            "notes": list(self.notes),
         }
 
     @staticmethod
@@ -71,6 +80,8 @@ class Evaluation:
             bool(held["fast"]),
             None if held["battery"] is None else Battery.from_json(held["battery"]),
             {name: Seen(str(test), float(z)) for name, (test, z) in held["sensitivity"].items()},
+            {name: float(n) for name, n in held.get("effective", {}).items()},
+            tuple(held.get("notes", ())),
         )
 
 
@@ -93,8 +104,9 @@ def evaluate(
     them together, response and resolution where an energy is given, classifiers on observables and cells, memorisation
     and the sensitivity to planted defects where training events are given, modes where the geometry names them, FID,
     KID and classes for labelled pictures. Conditions that generated events do not carry are ignored, as is right for
-    models that do not listen to them. The same input and seed give the same numbers; global random generators do not
-    move.
+    models that do not listen to them. Weights of events count in means, distances and classifiers; what has no weighted
+    form is measured of events accepted by their weights, and copies are counted without. The same input and seed give
+    the same numbers; global random generators do not move.
 
     Args:
         reference: real events that were not trained on.
@@ -106,8 +118,8 @@ def evaluate(
         classifier_path: where the pictures' classifier is kept between evaluations.
 
     Raises:
-        UserError: a number is not finite, a reference row was trained on, there are fewer than 80 events, events do not
-            fit the description, or they carry weights.
+        UserError: a number is not finite, a weight negative, a reference row was trained on, there are fewer than 80
+            (effective) events, or events do not fit the description.
     """
     _check(reference, generated, spec, train)
     most = min(FAST_ROWS if fast else MOST_ROWS, max(MOST_NUMBERS // spec.x.size, FAST_ROWS))
@@ -115,25 +127,34 @@ def evaluate(
     told = [name for name in spec.given if name in reference.given and name in generated.given]
     second = None if train is None else train[: max(len(generated), 2 * FAST_ROWS if fast else most)]
     out: dict[str, Measurement] = {}
-    seen = [None if b is None else views.observed(b, spec, observables) for b in (reference, generated, second)]
+    weights = weights_of(reference, generated)
+    plain = accepted(reference, seed), accepted(generated, seed + 1), None if second is None else accepted(second, seed)
+    enough = min(len(plain[0]), len(plain[1])) >= FEWEST
+    seen = [None if b is None else views.observed(b, spec, observables) for b in (reference, generated, plain[2])]
     out |= looks.observables_of(seen, reference, generated, spec, told, seed, fast)
-    out |= looks.response_of(reference, generated, second, spec)
-    out |= looks.features_of(seen, seed)
+    out |= looks.response_of(reference, generated, plain[2], spec)
+    if weights is None:
+        out |= looks.features_of(seen, seed)
+    elif enough:
+        near = [None if b is None else views.observed(b, spec, observables) for b in plain]
+        out |= looks.features_of(near, seed)
     if classifiers:
-        out |= looks.classifiers_of(seen, reference, generated, second, spec, told, seed, fast)
+        out |= looks.classifiers_of(seen, reference, generated, plain[2], spec, told, seed, fast)
     raw = [None if b is None else numbers(b.x, "x") for b in (reference, generated, second)]
-    if raw[2] is not None:
+    alike = train is None or (reference.weight is None) == (train.weight is None)
+    if raw[2] is not None and alike:
         tables = [views.cells(views.folded(x, spec), spec) for x in raw if x is not None]
         out |= memorisation(tables[1][:2500], tables[0], tables[2], seed=seed)
     geometry = spec.geometry or {}
-    if "modes" in geometry and "sigma" in geometry:
-        out |= modes(raw[0], raw[1], geometry["modes"], float(geometry["sigma"]))
-    if spec.layout == "image":
-        out |= looks.quality_of(reference, generated, seed)
-    if spec.layout == "image" and train is not None and "label" in train.given:
-        out |= looks.pictures_of(reference, generated, train, spec, told, seed, fast, classifier_path)
+    if enough and "modes" in geometry and "sigma" in geometry:
+        out |= modes(numbers(plain[0].x), numbers(plain[1].x), geometry["modes"], float(geometry["sigma"]))
+    if enough and spec.layout == "image":
+        out |= looks.quality_of(*plain[:2], seed)
+    if enough and spec.layout == "image" and train is not None and "label" in train.given:
+        taught = accepted(train, seed)
+        out |= looks.pictures_of(*plain[:2], taught, spec, told, seed, fast, classifier_path)
     groups = battery(reference, generated, spec, observables, seed=seed)
-    size = min(len(reference), len(generated))
+    size = round(fewest(weights, len(reference), len(generated)))
     out |= {f"battery/{k}": Measurement(g.z, 1.0, 0.0, 1.0, size, "σ") for k, g in groups.groups.items()}
     planted = {} if fast or second is None else sensitivity(reference, second, spec, observables, seed)
     rows = {"reference": len(reference), "generated": len(generated)} | (
@@ -144,7 +165,26 @@ def evaluate(
         for name in told
         if spec.given[name].kind == "real"
     }
-    return Evaluation(out, rows, ranges, seed, fast, groups, planted)
+    worth = {
+        name: effective(of)
+        for name, of in zip(("reference", "generated"), weights or (None, None), strict=True)
+        if of is not None
+    }
+    notes = _notes(plain[:2], enough, raw[2] is not None, alike) if weights is not None else ()
+    return Evaluation(out, rows, ranges, seed, fast, groups, planted, worth, notes)
+
+
+def _notes(plain: Sequence[Batch], enough: bool, trained: bool, alike: bool) -> Sequence[str]:
+    """How weighted events were judged where weights do not count."""
+    left = " and ".join(f"{len(b):,} {name}" for name, b in zip(("reference", "generated"), plain, strict=True))
+    where = "Nearest neighbours, Fréchet and kernel distances, modes and pictures are judged on"
+    out = [f"{where} the {left} events that acceptance by weight leaves."]
+    if not enough:
+        out = [f"Nearest neighbours, modes and pictures are not judged: acceptance by weight leaves {left} events."]
+    if trained:
+        missing = "Copies are not counted: of reference and training events only one are weighted."
+        out.append("Copies are counted without weights." if alike else missing)
+    return out
 
 
 def _range(low: float, high: float, unit: str) -> tuple[float, float, str]:
@@ -160,12 +200,12 @@ def _check(reference: Batch, generated: Batch, spec: DataSpec, train: Batch | No
             raise UserError(
                 f"expected {name} events of shape {spec.x.shape}, came {tuple(batch.x.shape[1:])}; check the file"
             )
-        if batch.weight is not None:
-            raise UserError(f"expected {name} events without weights, came weighted ones; unweight them first")
         numbers(batch.x, f"the {name} events")
-    if min(len(reference), len(generated)) < 80:
-        few = min(len(reference), len(generated))
-        raise UserError(f"expected at least 80 reference and generated events, came {few}; give more events")
+    weights = weights_of(reference, generated)
+    few = fewest(weights, len(reference), len(generated))
+    if few < FEWEST:
+        came = f"{few}" if weights is None else f"{few:.0f} effective ones"
+        raise UserError(f"expected at least {FEWEST} reference and generated events, came {came}; give more events")
     if train is not None and spec.x.kind == "real":
         same = identical(_rows(reference), _rows(train))
         if same > (ALIKE_BY_CHANCE * len(reference) if spec.layout == "image" else 0):

@@ -5,12 +5,13 @@ What is printed is `kid` and `kpd`, over all pairs of events. `kpd_batches` is t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from simulacra.evaluation.arrays import Array
-from simulacra.evaluation.frechet import columns, scaled
+from simulacra.evaluation.frechet import columns, scaled, unit_draws
 from simulacra.evaluation.kernels import mmd, polynomial
 from simulacra.evaluation.measurement import Measurement
 
@@ -46,6 +47,9 @@ def kid(reference: Any, generated: Any, *, degree: int = 3, permutations: int = 
 def kpd(reference: Any, generated: Any, *, permutations: int = 99, seed: int = 0) -> Measurement:
     """Kernel physics distance: `kid` of degree 4 of observables, each over its largest absolute value in the reference.
 
+    The error is that of `kid`, and that of the units, as in `fpd`: err^2 += variance of sum_j (d value / d log unit_j)
+    times the changes of log unit_j that `unit_draws` finds between references.
+
     Args:
         reference: observables [n, D]; generated: [m, D].
 
@@ -55,7 +59,32 @@ def kpd(reference: Any, generated: Any, *, permutations: int = 99, seed: int = 0
     Kansal et al., "Evaluating generative models in high energy physics" (2023, arXiv:2211.10295).
     """
     a, b = scaled(*columns(reference, generated, 0))
-    return kid(a, b, degree=4, permutations=permutations, seed=seed)
+    found = kid(a, b, degree=4, permutations=permutations, seed=seed)
+    of_units = float(np.var(unit_draws(a, seed) @ unit_slope(a, b), axis=1, ddof=1).mean())
+    return replace(found, error=float(np.sqrt(found.error**2 + of_units)))
+
+
+def unit_slope(a: Array, b: Array) -> Array:
+    """Derivative of the squared MMD of k = (x y / D + 1)^4 by the logarithm of each column's unit, [D].
+
+    d k / d log unit_j = -8 x_j y_j (x y / D + 1)^3 / D.
+
+    >>> unit_slope(np.array([[1.0], [1.0]]), np.array([[0.0], [0.0]]))
+    array([-64.])
+    """
+    return 2 * _slope(a, b, len(a) * len(b)) - sum(_slope(x, x, len(x) * (len(x) - 1)) for x in (a, b))
+
+
+def _slope(x: Array, y: Array, pairs: int) -> Array:
+    """Sum of 8 x_j y_j (x y / D + 1)^3 / D over pairs of rows, of different ones where x is y, over their number."""
+    total, width = np.zeros(x.shape[1]), x.shape[1]
+    for k in range(0, len(x), ROWS):
+        rows = x[k : k + ROWS]
+        base = rows @ y.T / width + 1
+        total += ((base * base * base @ y) * rows).sum(0)
+    if x is y:
+        total -= ((x**2).mean(1) + 1) ** 3 @ x**2
+    return 8 * total / width / pairs
 
 
 def kpd_batches(reference: Any, generated: Any, *, batches: int = 10, size: int = 5000, seed: int = 42) -> Measurement:

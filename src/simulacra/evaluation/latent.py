@@ -126,60 +126,6 @@ def manifold(side: int, size: int = 2, axes: tuple[int, int] = (0, 1)) -> Tensor
     return z
 
 
-def analogy(plus: Tensor, minus: Tensor, to: Tensor) -> Tensor:
-    """mean(plus) - mean(minus) + mean(to): smiling woman - woman + man; each [k, D] -> [D].
-
-    Radford, Metz and Chintala, DCGAN (2016, arXiv:1511.06434), section 6.3.2.
-    """
-    return plus.mean(0) - minus.mean(0) + to.mean(0)
-
-
-def arithmetic(
-    label: Label,
-    plus: Tensor,
-    minus: Tensor,
-    to: Tensor,
-    wanted: int,
-    chance: Tensor,
-    *,
-    exemplars: Sequence[int] = (1, 3, 10),
-    trials: int = 200,
-    seed: int = 0,
-) -> dict[str, Measurement]:
-    """Latent arithmetic: how often `plus - minus + to`, each the mean of k exemplars, decodes into the wanted class.
-
-    Args:
-        label: decodes latents and classifies the events.
-        plus: latents of exemplars of one attribute [N, D]; minus and to likewise.
-        wanted: the class that the analogy asks for.
-        chance: latents drawn at random [M, D], whose share in the wanted class is the floor.
-
-    Returns:
-        `arithmetic/k`: the share of `trials` draws of k exemplars each, its error binomial.
-
-    Raises:
-        UserError: there are fewer latents than exemplars asked for.
-    """
-    fewest, most = min(len(plus), len(minus), len(to)), max(exemplars)
-    if fewest < most:
-        raise UserError(f"expected {most} latents of each attribute, came {fewest}; ask for fewer exemplars")
-    floor, floor_error = _share(label(chance), wanted)
-    generator, out = torch.Generator().manual_seed(seed_of(seed, "arithmetic")), {}
-    for k in exemplars:
-        made = [
-            analogy(*(pool[torch.randperm(len(pool), generator=generator)[:k]] for pool in (plus, minus, to)))
-            for _ in range(trials)
-        ]
-        out[f"arithmetic/{k}"] = Measurement(*_share(label(torch.stack(made)), wanted), floor, floor_error, trials)
-    return out
-
-
-def _share(labels: Any, wanted: int) -> tuple[float, float]:
-    hits = numbers(labels, "the labels") == wanted
-    share = float(hits.mean())
-    return share, math.sqrt(share * (1 - share) / len(hits))
-
-
 def truncate(noise: Noise, psi: float, centre: Noise | None = None) -> Noise:
     """centre + psi (z - centre): nearer to the middle for psi below 1; the centre is 0 unless given.
 
@@ -199,6 +145,7 @@ def truncation_curve(
     quality: Callable[[Array], Mapping[str, Measurement]],
     psis: Sequence[float] = (0.2, 0.4, 0.6, 0.8, 1.0),
     *,
+    at: Callable[[float], NoiseMap] | None = None,
     given: Given | None = None,
     n: int = 1000,
     seed: int = 0,
@@ -209,6 +156,7 @@ def truncation_curve(
         features: what is judged of physical events, [n, F].
         reference: the features of real events [m, F].
         quality: measures of generated features, such as precision and recall against the reference.
+        at: psi -> the model that truncates by itself, as StyleGAN does in W; otherwise the noise is truncated.
         given: physical conditions [n, ...].
 
     Returns:
@@ -221,7 +169,12 @@ def truncation_curve(
     floor, floor_error = _spread(numbers(reference, "the reference"))
     out: dict[float, dict[str, Measurement]] = {}
     for psi in psis:
-        seen = numbers(features(decode(model, codec, truncate(noise, psi), given or {})), "the features")
+        made = (
+            decode(at(psi), codec, noise, given or {})
+            if at
+            else decode(model, codec, truncate(noise, psi), given or {})
+        )
+        seen = numbers(features(made), "the features")
         value, error = _spread(seen)
         out[psi] = {"spread": Measurement(value, error, floor, floor_error, min(n, len(reference))), **quality(seen)}
     return out

@@ -12,16 +12,19 @@ from simulacra.batch import Batch, DataSpec
 from simulacra.errors import UserError
 from simulacra.evaluation import views
 from simulacra.evaluation.arrays import Array, numbers
-from simulacra.evaluation.classifiers import auc
+from simulacra.evaluation.classifiers import told_apart
 from simulacra.evaluation.coverage import coverage
 from simulacra.evaluation.distances import distances
-from simulacra.evaluation.frechet import PCAGaussian, fid, fpd
+from simulacra.evaluation.frechet import fid, fpd
 from simulacra.evaluation.images import class_shares, look, train_classifier
 from simulacra.evaluation.kid import kid, kpd
 from simulacra.evaluation.measurement import Measurement
 from simulacra.evaluation.moments import moments
-from simulacra.evaluation.quality import likeness, sharpness, spectral_distance
+from simulacra.evaluation.pca_gaussian import PCAGaussian
+from simulacra.evaluation.quality import sharpness, spectral_distance
 from simulacra.evaluation.response import response
+from simulacra.evaluation.similarity import likeness
+from simulacra.evaluation.weights import weights_of
 from simulacra.random import draws, seed_of
 from simulacra.units import convert
 
@@ -41,6 +44,7 @@ def observables_of(
 ) -> dict[str, Measurement]:
     """Distances and moments of each observable."""
     out: dict[str, Measurement] = {}
+    weights = weights_of(reference, generated)
     lead = next((n for n in told if spec.given[n].kind == "real" and spec.given[n].size == 1), None)
     at, unit = None, ""
     if lead is not None:
@@ -51,9 +55,9 @@ def observables_of(
         at = mine, theirs
     for name, (values, own) in seen[0].items():
         other = seen[1][name][0]
-        found = distances(values, other, permutations=49 if fast else 99, seed=seed_of(seed, name))
+        found = distances(values, other, weights=weights, permutations=49 if fast else 99, seed=seed_of(seed, name))
         out |= {f"{kind}/{name}": m for kind, m in found.items()}
-        out |= moments(name, values, other, at, own, unit)
+        out |= moments(name, values, other, at, own, unit, weights=weights)
     return out
 
 
@@ -74,7 +78,7 @@ def features_of(seen: list[Any], seed: int) -> dict[str, Measurement]:
         ((table(s) - mean) / np.where(varies, spread, 1.0))[:, varies] for s in seen if s is not None
     ]
     near = [values[:MOST_NEIGHBOURS] for values in (real, made, *second)]
-    out = {f"coverage/{name}": m for name, m in coverage(*near, seed=seed).items()}
+    out = {f"coverage/{name}": m for name, m in coverage(*near, standardise=True, seed=seed).items()}
     if min(len(real), len(made)) >= EVENTS_PER_COLUMN * real.shape[1]:  # else their covariances say nothing
         out["fpd"] = fpd(real, made, seed=seed)
     return out | {"kpd": kpd(real, made, seed=seed)}
@@ -108,7 +112,7 @@ def response_of(reference: Batch, generated: Batch, second: Batch | None, spec: 
         return numbers(batch.x, "x").reshape(len(batch), -1).sum(1) * visible / energy, energy
 
     floor = read(second) if second is not None and "energy" in second.given else None
-    return response(read(reference), read(generated), floor)
+    return response(read(reference), read(generated), floor, weights=weights_of(reference, generated))
 
 
 def classifiers_of(
@@ -117,6 +121,7 @@ def classifiers_of(
 ) -> dict[str, Measurement]:  # fmt: skip
     """Trees and a network on observables, a network on cells."""
     reference, generated = reference[:MOST_CLASSIFIED], generated[:MOST_CLASSIFIED]
+    weights = weights_of(reference, generated)
     second = None if second is None else second[:MOST_CLASSIFIED]
     at = [views.conditions(b, spec, told) for b in (reference, generated)]
     usable = second is not None and all(name in second.given for name in told)
@@ -126,13 +131,15 @@ def classifiers_of(
     if seen[0]:
         tables = [None if s is None else np.stack([v[:MOST_CLASSIFIED] for v, _ in s.values()], axis=1) for s in seen]
         floor = (tables[2], other) if usable else None
-        for name, model in (("auc/observables", "trees"), ("auc/observables_mlp", "mlp"))[: 1 if fast else 2]:
-            out[name] = auc(*tables[:2], *at, model=model, splits=splits, seed=seed, floor_sample=floor)
-    name = {"layers": "auc/cells", "volume": "auc/cells", "image": "auc/pixels"}.get(spec.layout)
+        for name, model in (("observables", "trees"), ("observables_mlp", "mlp"))[: 1 if fast else 2]:
+            settings = {"model": model, "splits": splits, "seed": seed, "floor_sample": floor, "weights": weights}
+            out |= {f"{kind}/{name}": m for kind, m in told_apart(*tables[:2], *at, **settings).items()}
+    name = {"layers": "cells", "volume": "cells", "image": "pixels"}.get(spec.layout)
     if name:
         events = [None if b is None else views.cells(numbers(b.x, "x"), spec) for b in (reference, generated, second)]
         floor = (events[2], other) if usable else None
-        out[name] = auc(*events[:2], *at, model="mlp", splits=splits, seed=seed, floor_sample=floor)
+        settings = {"model": "mlp", "splits": splits, "seed": seed, "floor_sample": floor, "weights": weights}
+        out |= {f"{kind}/{name}": m for kind, m in told_apart(*events[:2], *at, **settings).items()}
     return out
 
 

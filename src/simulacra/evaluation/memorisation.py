@@ -22,14 +22,24 @@ def nearest_distance(x: Any, others: Any, block: int = 1024) -> Array:
     >>> nearest_distance([[0.0], [5.0]], [[1.0], [4.5]]).tolist()
     [1.0, 0.5]
     """
+    return nearest(x, others, block)[1]
+
+
+def nearest(x: Any, others: Any, block: int = 1024) -> tuple[Array, Array]:
+    """Which row of `others` [k, D] lies nearest to every row of x [n, D], and how far: [n], [n].
+
+    >>> [found.tolist() for found in nearest([[0.0], [5.0]], [[1.0], [4.5]])]
+    [[0, 1], [1.0, 0.5]]
+    """
     a, b = _rows(x), _rows(others)
     square = (b * b).sum(1)
-    out = []
+    rows, out = [], []
     for start in range(0, len(a), block):
         piece = a[start : start + block]
-        nearest = torch.addmm(square[None], piece, b.T, alpha=-2).argmin(1)
-        out.append((piece - b[nearest]).norm(dim=1))  # again, without the product's cancellation
-    return torch.cat(out).double().numpy()
+        at = torch.addmm(square[None], piece, b.T, alpha=-2).argmin(1)
+        rows.append(at)
+        out.append((piece - b[at]).norm(dim=1))  # again, without the product's cancellation
+    return torch.cat(rows).numpy(), torch.cat(out).double().numpy()
 
 
 def _rows(values: Any) -> Tensor:

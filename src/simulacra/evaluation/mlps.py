@@ -25,6 +25,7 @@ def scores(
     rate: float = 2e-3,
     decay: float = 0.02,
     seed: int = 0,
+    weights: Array | None = None,
 ) -> Array:
     """Log-odds that y = 1 for every row, by one network per entry of `parts` (two hidden layers, SiLU, AdamW).
 
@@ -34,6 +35,7 @@ def scores(
     Args:
         x: [N, D]; y: [N], 0 or 1.
         parts: for each network the rows that it may train on.
+        weights: of the rows in the loss [N], about 1 on average; `None` for equal ones.
 
     Returns:
         [len(parts), N].
@@ -54,12 +56,13 @@ def scores(
     aside = max(1, size // 7)
     held, rows = rows[:, :aside], rows[:, aside:]
     shape = (features.shape[1], hidden, hidden, 1)
-    weights: list[Tensor] = []
+    layers: list[Tensor] = []
     for inputs, outputs in itertools.pairwise(shape):
         weight = torch.randn(len(parts), inputs, outputs, generator=draw) / math.sqrt(max(inputs, 1))
-        weights += [weight.requires_grad_(), torch.zeros(len(parts), 1, outputs, requires_grad=True)]
+        layers += [weight.requires_grad_(), torch.zeros(len(parts), 1, outputs, requires_grad=True)]
+    counts = None if weights is None else torch.from_numpy(weights).float()
     with torch.enable_grad():
-        best = _fit(features, truth, rows, held, weights, epochs, patience, batch, rate, decay, draw)
+        best = _fit(features, truth, counts, rows, held, layers, epochs, patience, batch, rate, decay, draw)
     with torch.no_grad():
         return np.stack([_logits(features[None], [w[k : k + 1] for w in best])[0].numpy() for k in range(len(parts))])
 
@@ -70,9 +73,15 @@ def _logits(x: Tensor, weights: list[Tensor]) -> Tensor:  # [K, B, D] -> [K, B]
     return torch.baddbmm(weights[-1], x, weights[-2])[..., 0]
 
 
+def _losses(x: Tensor, y: Tensor, counts: Tensor | None, rows: Tensor, weights: list[Tensor]) -> Tensor:  # [K, B]
+    """Cross-entropy of each row, times its weight."""
+    weight = None if counts is None else counts[rows]
+    return functional.binary_cross_entropy_with_logits(_logits(x[rows], weights), y[rows], weight, reduction="none")
+
+
 def _fit(
-    x: Tensor, y: Tensor, rows: Tensor, held: Tensor, weights: list[Tensor], epochs: int, patience: int, batch: int,
-    rate: float, decay: float, draw: torch.Generator,
+    x: Tensor, y: Tensor, counts: Tensor | None, rows: Tensor, held: Tensor, weights: list[Tensor], epochs: int,
+    patience: int, batch: int, rate: float, decay: float, draw: torch.Generator,
 ) -> list[Tensor]:  # fmt: skip
     steps = max(1, rows.shape[1] // batch)
     optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=decay)
@@ -85,12 +94,12 @@ def _fit(
         for step in range(steps):
             at = order[:, step * batch : (step + 1) * batch]
             # The sum over networks: each has its own weights, so each gets its own gradient.
-            loss = functional.binary_cross_entropy_with_logits(_logits(x[at], weights), y[at], reduction="none")
+            loss = _losses(x, y, counts, at, weights)
             optimizer.zero_grad(set_to_none=True)
             loss.mean(1).sum().backward()
             optimizer.step()
         with torch.no_grad():
-            value = functional.binary_cross_entropy_with_logits(_logits(x[held], weights), y[held], reduction="none")
+            value = _losses(x, y, counts, held, weights)
             better = value.mean(1) < best_loss
             best_loss = torch.where(better, value.mean(1), best_loss)
             best = [torch.where(better[:, None, None], w, b) for w, b in zip(weights, best, strict=True)]

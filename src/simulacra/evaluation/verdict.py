@@ -65,21 +65,23 @@ def verdict(evaluation: Evaluation, *, response: float = 0.005, resolution: floa
         Judged on 2,500 reference events.
         Response agrees within 0.12 % (95 %): +0.040 ± 0.050 %.
     """
-    out, metrics = [_header(evaluation)], evaluation.metrics
+    out, metrics = [_header(evaluation), *evaluation.notes], evaluation.metrics
     for prefix, label, within in (
         ("response/bias", "Response", response),
         ("resolution/ratio", "Resolution", resolution),
     ):
         found = {name: m for name, m in metrics.items() if name == prefix or name.startswith(prefix + "/")}
         if prefix in found:
-            out += _claim(label, found, prefix, within)
+            out += _claim(label, found, prefix, within, "effective " if evaluation.effective else "")
     out += _usable(evaluation, response, resolution) + _gate(evaluation) + _classifiers(metrics)
     out += _memory(metrics) + _mixture(metrics) + _pictures(metrics) + _sensitivity(evaluation.sensitivity)
     return out
 
 
 def _header(evaluation: Evaluation) -> str:
-    sides = " against ".join(f"{evaluation.rows[k]:,} {k}" for k in ("reference", "generated") if k in evaluation.rows)
+    worth = {k: f" (effective n {n:,.0f})" for k, n in evaluation.effective.items()}
+    names = [k for k in ("reference", "generated") if k in evaluation.rows]
+    sides = " against ".join(f"{evaluation.rows[k]:,} {k}{worth.get(k, '')}" for k in names)
     ranges = "".join(
         f", {name} {low:.4g} to {high:.4g} {unit}".rstrip() for name, (low, high, unit) in evaluation.ranges.items()
     )
@@ -91,7 +93,7 @@ def _percent(d: float, s: float) -> str:
     return f"{100 * d:+.{digits}f} ± {100 * s:.{digits}f} %"
 
 
-def _claim(label: str, found: Mapping[str, Measurement], prefix: str, within: float) -> list[str]:
+def _claim(label: str, found: Mapping[str, Measurement], prefix: str, within: float, kind: str) -> list[str]:
     whole = found[prefix]
     d, s = whole.value - _ideal(prefix), whole.error
     failing = holm({name: probability(name, m) for name, m in found.items()})
@@ -103,7 +105,7 @@ def _claim(label: str, found: Mapping[str, Measurement], prefix: str, within: fl
         out.append(f"{label} agrees within {100 * supported:.2g} % (95 %): {_percent(d, s)}.")
     else:
         need = int(np.ceil(whole.n * (SURE * s / within) ** 2 / 100) * 100)
-        more = f"{need:,} events would decide" if need > whole.n else "it lies close to the limit"
+        more = f"{need:,} {kind}events would decide" if need > whole.n else "it lies close to the limit"
         out.append(f"{label} is undecided at {100 * within:g} %: {_percent(d, s)}; {more}.")
     bad = [parsed for parsed in _bins(found, prefix) if parsed[3] in failing]
     for low, high, unit, together in _merged(bad, found):
