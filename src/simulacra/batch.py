@@ -104,6 +104,7 @@ class Field:
         levels: how many classes, tokens or grey levels; 0 where values are continuous.
         unit: such as `MeV`; empty where there is none.
         range: smallest and largest value seen in training.
+        names: of the levels, where the data name them.
     """
 
     shape: tuple[int, ...]
@@ -111,10 +112,13 @@ class Field:
     levels: int = 0
     unit: str = ""
     range: tuple[float, float] | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"expected a kind among {', '.join(KINDS)}, came {self.kind!r}")
+        if self.names and len(self.names) != self.levels:
+            raise ValueError(f"expected names of {self.levels} levels, came {len(self.names)}")
 
     @property
     def size(self) -> int:
@@ -127,6 +131,7 @@ class Field:
             "levels": self.levels,
             "unit": self.unit,
             "range": None if self.range is None else list(self.range),
+            **({"names": list(self.names)} if self.names else {}),
         }
 
     @staticmethod
@@ -138,6 +143,7 @@ class Field:
             data["levels"],
             data["unit"],
             None if seen is None else (float(seen[0]), float(seen[1])),
+            tuple(map(str, data.get("names", ()))),
         )
 
 

@@ -55,7 +55,7 @@ def conditions(spec: DataSpec, n: int, asked: Mapping[str, Any], seed: int = 0, 
     """Physical conditions for n events: as asked for, and drawn uniformly over the trained range where not.
 
     Args:
-        asked: name -> text with a unit (`"50GeV"`), a number, or a tensor with one row per event.
+        asked: name -> text with a unit (`"50GeV"`), a class's name or number, or a tensor with one row per event.
 
     Raises:
         UserError: a name is unknown, or a value lies outside what was seen in training and `extrapolate` is off.
@@ -85,7 +85,7 @@ def _asked(name: str, field: Field, value: Any, n: int, extrapolate: bool) -> Te
             )
         numbers = value.long() if field.kind == "class" else value.float()
     else:
-        number = parse(str(value), field.unit)
+        number = field.names.index(str(value)) if str(value) in field.names else _number(name, field, str(value))
         if field.kind == "class" and number != int(number):
             raise UserError(f"expected a class number for {name}, came {value}; use 0 to {field.levels - 1}")
         numbers = torch.full((n, *field.shape), number).to(torch.long if field.kind == "class" else torch.float32)
@@ -100,6 +100,15 @@ def _asked(name: str, field: Field, value: Any, n: int, extrapolate: bool) -> Te
             "choose one inside, or say --extrapolate"
         )
     return numbers
+
+
+def _number(name: str, field: Field, text: str) -> float:
+    try:
+        return parse(text, field.unit)
+    except UserError:
+        if not field.names:
+            raise
+        raise UserError(f"expected {name} by its name, came {text!r}; {nearest(text, field.names)}") from None
 
 
 @dataclass(eq=False)
@@ -150,7 +159,7 @@ class Surrogate:
         extrapolate: bool = False,
         raw: bool = False,
     ) -> Batch:
-        """n new events at the conditions asked for: `surrogate.sample(100, {"energy": "50GeV"})`."""
+        """n new events at the conditions asked for: `surrogate.sample(100, {"energy": "50GeV", "label": "Bag"})`."""
         if n < 1:
             raise UserError(f"expected at least one event, came n = {n}; ask for 1 or more")
         chosen = conditions(self.spec, n, given or {}, seed, extrapolate=extrapolate)

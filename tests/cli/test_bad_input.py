@@ -142,7 +142,7 @@ WORDS = [
     (["train", "gann", "--data", "toys:ring8"], "did you mean 'gan'"),
     (["train", "gan", "--data", "toys:ring9"], "did you mean 'ring"),
     (["train", "gan", "--data", "electrons"], "expected the layout vector for gan"),
-    (["train", "realnvp", "--data", "electrons"], "expected the layout vector for realnvp"),
+    (["train", "realnvp", "--data", "electrons"], "expected the layout vector or image for realnvp"),
     (["train", "calorimeter_tree", "--data", "toys:ring8"], "expected the layout layers for calorimeter_tree"),
     (["train", "calorimeter_wgan", "--data", "toys:ring8"], "expected the layout layers for calorimeter_wgan"),
     (["train", "cgan", "--data", "toys:grid25"], "expected data with a condition"),

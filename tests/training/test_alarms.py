@@ -10,8 +10,8 @@ from torch import nn
 
 from simulacra.batch import Batch
 from simulacra.errors import UserError
-from simulacra.training.alarms import NonFinite
 from simulacra.training.game import Loss
+from simulacra.training.watch import NonFinite
 
 
 @pytest.mark.parametrize(("part", "factor"), [("hot", float("nan")), ("hot", float("inf"))])

@@ -17,10 +17,10 @@ from simulacra.errors import UserError
 from simulacra.io.publish import Damaged
 from simulacra.testing import streams_for
 from simulacra.training import run
-from simulacra.training.alarms import NonFinite
 from simulacra.training.engine import Engine
 from simulacra.training.game import Clock
 from simulacra.training.loop import train
+from simulacra.training.watch import NonFinite
 
 
 @pytest.fixture(scope="module")

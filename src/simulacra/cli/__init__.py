@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from simulacra.cli import challenge, claims, compare, data, demo, evaluate, explain, figure, listing, sample, train
+from simulacra.cli import (
+    challenge,
+    claims,
+    compare,
+    data,
+    demo,
+    evaluate,
+    explain,
+    figure,
+    invert,
+    listing,
+    look,
+    sample,
+    train,
+)
 from simulacra.cli.words import debugging, plain
 from simulacra.errors import SimulacraError, nearest
 
@@ -29,6 +43,8 @@ VERBS = {
     "evaluate": evaluate.evaluate,
     "compare": compare.compare,
     "challenge": challenge.challenge,
+    "look": look.look,
+    "invert": invert.invert,
     "figure": figure.figure,
     "claims": claims.claims,
 }

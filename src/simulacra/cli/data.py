@@ -33,7 +33,9 @@ def data(
 
         if spec.layout != "layers":
             raise UserError(f"expected showers to repack, came {spec.layout} data; leave --repack out")
-        calorimeter.save(repack, dataset[slice(None)], calorimeter.Geometry.from_json(spec.geometry or {}))
+        calorimeter.save(
+            repack, dataset[slice(None)], calorimeter.Geometry.from_json(spec.geometry or {}), given=spec.given
+        )
     parts = {part: len(rows) for part, rows in parts_of(dataset).items()}
     if as_json:
         print(json.dumps({**spec.to_json(), "events": len(dataset), "parts_rows": parts}))
@@ -45,6 +47,7 @@ def data(
     for given, field in spec.given.items():
         span = "" if field.range is None else f" from {field.range[0]:g} to {field.range[1]:g} {field.unit}"
         levels = f" of {field.levels} levels" if field.levels else ""
+        levels += f": {plain(', '.join(field.names))}" if field.names else ""
         print(f"  given {plain(given)}: {field.kind}{levels}{span}")
     print("  parts: " + ", ".join(f"{part} {count:,}" for part, count in parts.items()))
     print(f"  fingerprint: {spec.fingerprint}")

@@ -48,12 +48,15 @@ def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[s
         if path.suffix in (".h5", ".hdf5"):
             from simulacra.domains import calorimeter
 
-            calorimeter.save(path, batch, calorimeter.Geometry.from_json(spec.geometry or {}), attributes)
+            calorimeter.save(
+                path, batch, calorimeter.Geometry.from_json(spec.geometry or {}), attributes, given=spec.given
+            )
         elif path.suffix == ".npz":
             import numpy as np
 
             box = io.BytesIO()
             named: dict[str, Any] = {name: value.numpy() for name, value in batch.given.items()}
+            named |= {f"{name}_names": np.array(field.names) for name, field in spec.given.items() if field.names}
             np.savez_compressed(box, x=batch.x.numpy(), **named)
             write_atomic(path, box.getvalue())
         else:
@@ -66,3 +69,18 @@ def _picture(batch: Batch, spec: DataSpec) -> bytes:
     from simulacra import figures
 
     return figures.png(figures.image_grid(batch.x[:100]) if spec.layout == "image" else figures.scatter(batch.x))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file in one step, in a folder that is made where it is missing.
+
+    Raises:
+        UserError: the disk is full or read-only.
+    """
+    from simulacra.io.publish import write_atomic
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content)
+    except OSError as error:
+        raise UserError(f"expected to write {path}, came {error.strerror or error}; choose another place") from None

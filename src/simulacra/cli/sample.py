@@ -21,6 +21,9 @@ def sample(
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="Allow conditions never seen in training.")
     ] = False,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="Beside each picture the training picture nearest to it (.png).")
+    ] = False,
     recipe: Annotated[str | None, typer.Option(help="The file.py:function of a run with a recipe of your own.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
@@ -41,12 +44,21 @@ def sample(
     check_target(out, raw=raw)
     surrogate = Surrogate.load(run, recipe, device)
     check_layout(out, surrogate.spec, raw=raw)
+    drawn = out.suffix == ".png" and surrogate.spec.layout == "image"
+    if nearest and not drawn:
+        raise UserError(f"expected pictures and a .png for --nearest, came {out.name!r}; leave --nearest out")
     if like is not None:
         events = open_data(like)
         rows = events[slice(0, n)]
         if len(rows) < n:
             raise UserError(f"expected {n} events in {like} to take conditions from, it has {len(rows)}; lower -n")
         asked = {**{k: v for k, v in rows.given.items() if k in surrogate.spec.given}, **asked}
+    if drawn:
+        from simulacra.cli.grid import write_grid
+
+        shown = write_grid(out, surrogate, n, asked, seed=seed, extrapolate=extrapolate, nearest=nearest)
+        print(f"wrote {shown:,} events to {plain(out)}")
+        return
     about = {"run": plain(run), "recipe": plain(surrogate.config.recipe), "seed": seed}
     made = surrogate.sample(n, asked, seed=seed, raw=raw, extrapolate=extrapolate)
     write_events(out, made, surrogate.spec, about, raw=raw)

@@ -16,6 +16,7 @@ import typer
 from simulacra.errors import UserError
 
 if TYPE_CHECKING:
+    from simulacra.cli.film import Film
     from simulacra.training.loop import Step
     from simulacra.workflow import Training
 
@@ -34,11 +35,21 @@ def train(
     checkpoint_every: Annotated[int | None, typer.Option(help="Rounds between checkpoints.")] = None,
     detector: Annotated[str | None, typer.Option(help="Geometry of a shower file: a name or an XML file.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False,
+    film: Annotated[
+        Path | None, typer.Option(help="Film what fixed latents become: .gif or .mp4; say it again with --resume.")
+    ] = None,
+    film_every: Annotated[int | None, typer.Option(help="Rounds between frames; by default a hundredth.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and how long it takes.")] = False,
 ) -> None:
     """Trains a recipe on data. The recipe's own arguments are flags too: see `simulacra explain RECIPE`."""
     from simulacra import workflow
+    from simulacra.cli.film import Film
+    from simulacra.figures.films import check_film
 
+    if film_every is not None and film is None:
+        raise UserError("expected --film with --film-every, came none; name the film")
+    if film is not None:
+        check_film(film.suffix)
     arguments = recipe_arguments(context.args)
     if checkpoint_every is not None and checkpoint_every < 1:
         raise UserError(f"expected --checkpoint-every of at least 1, came {checkpoint_every}; leave it out for a tenth")
@@ -68,13 +79,16 @@ def train(
             threads=threads,
             **options,
         )
+    camera = None if film is None else Film(training, film, film_every)
     start = training.experiment.clock
     if training.engine.rank == 0:
         print(
             f"{training.config.recipe} on {training.config.spec.name}: round {start.round} of {start.rounds}, {place}"
         )
-    play(training, checkpoint_every)
+    play(training, checkpoint_every, camera)
     if training.engine.rank == 0:
+        if camera is not None:
+            print(f"film: {film}, {camera.assemble()} frames")
         print(f"trained: {place}; next: simulacra evaluate {place}")
     return None
 
@@ -123,12 +137,14 @@ def graceful() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def play(training: Training, checkpoint_every: int | None = None) -> None:
+def play(training: Training, checkpoint_every: int | None = None, camera: Film | None = None) -> None:
     """Plays a run to its end with a progress line; a signal leaves a checkpoint and exits with 128 + its number."""
     with graceful() as came, progress(training) as show:
         rounds = training.rounds(checkpoint_every)
         for step in rounds:
             show(step)
+            if camera is not None:
+                camera.look(step)
             if training.engine.any(bool(came)):
                 rounds.close()
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,15 @@ def open_npz(path: str | Path) -> ArrayDataset:
     """Events of an `.npz` file: vectors [N, D] or pictures [N, H, W], [N, C, H, W] under `x`, one row per event.
 
     Every other array is a condition by its name: integers [N] are classes, real numbers [N] or [N, K] are numbers;
-    `weight` [N] are event weights. A lone array may have any name. Objects are never unpickled.
+    `weight` [N] are event weights, and words `NAME_names` [K] name the classes of the condition NAME. A lone array may
+    have any name. Objects are never unpickled.
 
     Raises:
         UserError: the file is damaged, has no `x`, or its arrays do not fit together.
     """
     path = Path(path)
     arrays = _read(path)
+    words = {key: arrays.pop(key) for key in list(arrays) if arrays[key].dtype.kind == "U"}
     if len(arrays) == 1:
         arrays = {"x": next(iter(arrays.values()))}
     for old in ("images", "data"):
@@ -45,6 +48,8 @@ def open_npz(path: str | Path) -> ArrayDataset:
     given = {key: _condition(path.name, key, value) for key, value in arrays.items()}
     told = {key: torch.from_numpy(value) for key, (value, _) in given.items()}
     fields = {key: field for key, (_, field) in given.items()}
+    for key, names in words.items():
+        fields[key.removesuffix("_names")] = _named(path.name, key, names, fields.get(key.removesuffix("_names")))
     weights = None if weight is None else torch.from_numpy(weight.astype(np.float32))
     if x.ndim > 2:
         from simulacra.domains.images.pictures import pictures
@@ -68,7 +73,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             f"expected an NPZ file of plain arrays, {path.name} cannot be read; save with np.savez"
         ) from reason
     for name, value in arrays.items():
-        if value.dtype.kind not in "fiub":
+        if value.dtype.kind not in "fiub" and not (value.dtype.kind == "U" and name.endswith("_names")):
             raise UserError(f"expected numbers, {name!r} in {path.name} holds {value.dtype}; save it as numbers")
     return arrays
 
@@ -82,3 +87,12 @@ def _condition(file: str, name: str, value: np.ndarray) -> tuple[np.ndarray, Fie
         return value, Field((), "class", int(value.max()) + 1 if len(value) else 1)
     value = value.astype(np.float32).reshape(len(value), -1)
     return value, Field((value.shape[1],))
+
+
+def _named(file: str, key: str, names: np.ndarray, field: Field | None) -> Field:
+    """The field of a class condition with the names of its levels, of which more may be named than occur."""
+    if field is None or field.kind != "class":
+        raise UserError(f"expected a condition of classes for {key!r} in {file}, came none; rename or leave it out")
+    if names.ndim != 1 or len(names) < field.levels or len(set(names.tolist())) < len(names):
+        raise UserError(f"expected {field.levels} different words in {key!r} of {file}, came others; name every class")
+    return replace(field, levels=len(names), names=tuple(names.tolist()))

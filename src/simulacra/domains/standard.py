@@ -30,6 +30,19 @@ class Moments(nn.Module):
         return value * self.deviation + self.mean
 
 
+def spanned(field: Field, value: Tensor) -> Tensor:
+    """A real condition as `2 (v - low) / (high - low) - 1` over the range seen in training; as it is without one.
+
+    >>> spanned(Field((1,), unit="deg", range=(0.0, 90.0)), torch.tensor([[45.0], [90.0]]))
+    tensor([[0.],
+            [1.]])
+    """
+    if field.range is None:
+        return value
+    low, high = field.range
+    return 2 * (value - low) / (high - low) - 1 if high > low else value - low
+
+
 class _Pass:
     """Weighted mean and sum of squares over pieces, without the cancellation of raw moments (Chan et al. 1983)."""
 

@@ -51,6 +51,24 @@ def responses(runs: Runs) -> Figure:
     return figure
 
 
+def scores(groups: Mapping[str, ArrayLike], bins: int = 40) -> Figure:
+    """What a critic gives to groups of events [N] by name: a histogram each, all on one axis."""
+    held = {name: np.asarray(v, dtype=float).reshape(-1) for name, v in groups.items()}
+    every = np.concatenate(list(held.values()))
+    low, high = np.quantile(every[np.isfinite(every)], [0.002, 0.998])
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    with styled():
+        figure = new(4.6, 3.1)
+        axis = figure.subplots()
+        for k, (name, values) in enumerate(held.items()):
+            share = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values)
+            label = f"{short(name)}, mean {values.mean():.3g}"
+            axis.stairs(share, edges, color=(REAL, OTHER, MADE)[k % 3], ls=("-", "--", "-")[k % 3], lw=1.4, label=label)
+        axis.set(xlabel="critic's score", ylabel="share of events", ylim=(0, None))
+        thin(figure.legend(loc="outside lower center", ncols=2))
+    return figure
+
+
 def surfaces(arrays: Mapping[str, ArrayLike], kinds: Sequence[str] = ("clipped", "penalty")) -> Figure:
     """Level lines of critics over the data, and histograms of their weights in units of the largest.
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from simulacra.batch import Batch
 from simulacra.errors import UserError, nearest
 from simulacra.random import reseed
-from simulacra.training.alarms import Watch
 from simulacra.training.engine import Engine
 from simulacra.training.game import Clock, Experiment, Player, Solver, Stream, batch_size_at
+from simulacra.training.watch import Watch
 
 
 class Step(NamedTuple):

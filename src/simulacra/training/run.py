@@ -27,11 +27,11 @@ from simulacra.io.publish import (
     write_atomic,
 )
 from simulacra.io.tensors import load_state, load_tensors, save_state, save_tensors
-from simulacra.training.alarms import NonFinite
 from simulacra.training.engine import Engine
 from simulacra.training.folder import checkpoints, is_sound, latest, locked, set_aside, sound, writing
 from simulacra.training.game import Clock, Experiment, Stream
 from simulacra.training.losses import LossLog, read_losses
+from simulacra.training.watch import NonFinite
 
 __all__ = [
     "LossLog",
@@ -130,11 +130,10 @@ def create(folder: Path, config: RunConfig) -> None:
     if folder.exists() and (not folder.is_dir() or [p for p in folder.iterdir() if not p.name.startswith(".")]):
         raise UserError(f"expected a new folder, {folder} is not empty; use another --out")
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         try:
-            (folder / "checkpoints").mkdir()
+            (folder / "checkpoints").mkdir(parents=True)
         except FileExistsError:
-            raise UserError(f"expected to own {folder}, another process began a run there; use another --out") from None
+            raise UserError(f"expected to own {folder}, another process has begun there; use another --out") from None
         write_atomic(folder / "run.json", json.dumps(config.to_json(), indent=1).encode())
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from simulacra.batch import Batch, DataSpec, Field, Given
 from simulacra.domains.calorimeter.geometry import Geometry
+from simulacra.domains.standard import spanned
 
 GEV = 1e3  # MeV
 BAND = 1.5  # width of the noise that stands for "empty", in the units of a log ratio
@@ -65,8 +66,10 @@ class ShowerCodec(nn.Module):
 
     def __init__(self, geometry: Geometry | DataSpec | Mapping[str, Any], *, cut: float = 1e-3) -> None:
         super().__init__()
+        self.others: dict[str, Field] = {}
         if isinstance(geometry, DataSpec):
             geometry.need("energy")
+            self.others = {name: f for name, f in geometry.given.items() if name != "energy" and f.kind == "real"}
             geometry = geometry.geometry or {}
         self.geometry = geometry if isinstance(geometry, Geometry) else Geometry.from_json(geometry)
         self.cut, self.threshold = cut, cut / 2
@@ -162,10 +165,14 @@ class ShowerCodec(nn.Module):
         self.energy_spread.copy_(_spread(sums["l"] / n, sums["ll"] / n)[0])
 
     def encode_given(self, given: Given) -> Given:
-        """given["energy"] [B, 1] MeV -> [B, 2]: standardised ln E, and 2 exp(-ln(E / GeV) / 2) - 1."""
+        """given["energy"] [B, 1] MeV -> [B, 2]: standardised ln E, and 2 exp(-ln(E / GeV) / 2) - 1.
+
+        Classes pass, other numbers go from -1 to 1 over the range seen in training.
+        """
         log_energy = (self._energy(given) / GEV).log()
         seen = torch.cat([(log_energy - self.energy_mean) / self.energy_spread, 2 * (-log_energy / 2).exp() - 1], 1)
-        return {**given, "energy": seen.to(given["energy"].dtype)}
+        others = {name: spanned(field, given[name]) for name, field in self.others.items()}
+        return {**given, **others, "energy": seen.to(given["energy"].dtype)}
 
     def encode(self, batch: Batch) -> Batch:
         """x [B, V] MeV -> [B, L + V]; draws the noise that stands for empty layers from the default generator."""

@@ -1,7 +1,9 @@
 """Shower files: the CaloChallenge's HDF5 layout, read with suspicion, in memory or block by block from disk.
 
 `showers` [N, V] and `incident_energies` [N, 1], both in MeV, cells flattened layer by layer with the last axis (x or
-radius) fastest (Krause et al. 2024, arXiv 2410.21611).
+radius) fastest (Krause et al. 2024, arXiv 2410.21611). Files of several particles, angles, ... say so in the attribute
+`conditions`, JSON: `{"particle": ["electron", "photon"], "angle": "deg"}` announces a data set `particle` [N] of whole
+numbers 0 and 1 with their names, and a data set `angle` [N] of numbers with their unit.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import numpy as np
 import torch
 
 from simulacra.batch import Batch, DataSpec, Field
+from simulacra.domains.calorimeter.conditions import conditions_in, conditions_out
 from simulacra.domains.calorimeter.geometry import DETECTORS, Geometry, detector_of
 from simulacra.domains.calorimeter.geometry import detector as built_in
 from simulacra.domains.calorimeter.xml import read_xml
@@ -79,7 +83,11 @@ class ShowerFile:
                 low, high = min(low, float(energy.min())), max(high, float(energy.max()))
             content = json.dumps(self.geometry.to_json(), sort_keys=True).encode() + of_x.digest() + of_energy.digest()
             spec = spec_of(self.geometry, self.path.stem, (low, high), len(showers))
-        self.spec = DataSpec(**{**spec.__dict__, "fingerprint": hashlib.sha256(content).hexdigest()})
+            self.others, fields = conditions_in(file, self.attributes, len(showers))
+            for name, value in self.others.items():
+                content += json.dumps([name, fields[name].to_json()]).encode() + value.numpy().tobytes()
+        digest = hashlib.sha256(content).hexdigest()
+        self.spec = replace(spec, given={**spec.given, **fields}, fingerprint=digest)
 
     def __len__(self) -> int:
         return self.spec.rows
@@ -106,7 +114,8 @@ class ShowerFile:
                 first, last = int(wanted[here].min()), int(wanted[here].max()) + 1
                 for block_x, block_energy in _checked(*arrays, first, last, last - first):
                     x[here], energy[here] = block_x[wanted[here] - first], block_energy[wanted[here] - first]
-        return Batch(torch.from_numpy(x), {"energy": torch.from_numpy(energy)})
+        others = {name: value[torch.from_numpy(wanted)] for name, value in self.others.items()}
+        return Batch(torch.from_numpy(x), {"energy": torch.from_numpy(energy), **others})
 
     def blocks(self, size: int = 4096) -> Iterator[Batch]:
         """All showers in order, `size` at a time: memory does not grow with the file."""
@@ -131,7 +140,14 @@ def load(path: str | Path, detector: str | Path | Geometry | None = None) -> Arr
     return ArrayDataset(file.spec, file[:])
 
 
-def save(path: str | Path, batch: Batch, geometry: Geometry, attrs: Mapping[str, Any] = {}, level: int = 4) -> None:
+def save(
+    path: str | Path,
+    batch: Batch,
+    geometry: Geometry,
+    attrs: Mapping[str, Any] = {},
+    level: int = 4,
+    given: Mapping[str, Field] = {},
+) -> None:
     """Writes showers in the CaloChallenge's layout: they appear whole at `path`, checksummed, or not at all.
 
     Args:
@@ -140,6 +156,7 @@ def save(path: str | Path, batch: Batch, geometry: Geometry, attrs: Mapping[str,
         geometry: written as its name where it is built in, as JSON otherwise.
         attrs: further attributes, text or numbers (particle, engine, ...).
         level: of gzip, 0 to 9.
+        given: what the conditions in batch.given are; those that it describes are written beside the energy.
 
     Raises:
         UserError: the showers are not finite and non-negative, do not fit the geometry, or cannot be written.
@@ -155,7 +172,8 @@ def save(path: str | Path, batch: Batch, geometry: Geometry, attrs: Mapping[str,
     _check_values(x, energy, 0, "the showers to save")
     known = DETECTORS.get(geometry.name) == geometry
     said = {"geometry": geometry.name if known else json.dumps(geometry.to_json()), "unit": "MeV"}
-    hdf5.write(path, {SHOWERS: x, ENERGIES: energy}, {**attrs, **said}, level)
+    others, told = conditions_out(batch.given, given)
+    hdf5.write(path, {SHOWERS: x, ENERGIES: energy, **others}, {**attrs, **said, **told}, level)
 
 
 def _arrays(file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset]:

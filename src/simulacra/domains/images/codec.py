@@ -11,11 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simulacra.batch import Batch, DataSpec, Given
+from simulacra.domains.standard import spanned
 from simulacra.errors import UserError
 
 
 class ImageCodec(nn.Module):
     """`2 x - 1` in the middle of a frame of -1 (black) of `size` x `size`; classes pass as integers.
+
+    Real conditions go from -1 to 1 over the range seen in training.
 
     With `dequantise`, grey level k of 256 becomes a draw between k / 256 and (k + 1) / 256, so that a density cannot
     grow without bound on the levels (Theis, van den Oord and Bethge 2016, arXiv:1511.01844); `decode` returns to the
@@ -53,7 +56,8 @@ class ImageCodec(nn.Module):
     def spec(self, data: DataSpec) -> DataSpec:
         """The same picture on its frame, as real numbers from -1 to 1."""
         event = replace(data.x, shape=(self.channels, *self.frame), levels=0, range=(-1.0, 1.0))
-        return replace(data, x=event)
+        given = {n: replace(f, unit="", range=(-1.0, 1.0)) if f.range else f for n, f in data.given.items()}
+        return replace(data, x=event, given=given)
 
     def fit(self, batches: Iterable[Batch]) -> None:
         """Nothing to fit: the range of a picture is known."""
@@ -67,12 +71,15 @@ class ImageCodec(nn.Module):
         )
 
     def encode_given(self, given: Given) -> Given:
-        """Classes as integers, other conditions as they are."""
+        """Classes as integers, other conditions over their trained range."""
         missing = [name for name in self.fields if name not in given]
         if missing:
             came = ", ".join(sorted(given)) or "no condition"
             raise UserError(f"expected the condition {missing[0]!r}, came {came}; give one {missing[0]} per event")
-        return {name: given[name].long() if f.kind == "class" else given[name] for name, f in self.fields.items()}
+        return {
+            name: given[name].long() if f.kind == "class" else spanned(f, given[name])
+            for name, f in self.fields.items()
+        }
 
     def decode(self, batch: Batch) -> Batch:
         """The picture without its frame, cut to [0, 1]."""

@@ -41,7 +41,8 @@ def pictures(
     if labels is not None:
         label = check_labels(name, labels, len(x))
         levels = max(int(label.max()) + 1 if len(label) else 1, len(classes or []))
-        told, fields = {"label": torch.from_numpy(label)}, {"label": Field((), "class", levels)}
+        named = tuple(classes) if classes and len(classes) == levels else ()
+        told, fields = {"label": torch.from_numpy(label)}, {"label": Field((), "class", levels, names=named)}
     geometry: dict[str, Any] = {"kind": "image", **({"classes": classes} if classes else {})}
     levels = 256 if x.dtype == np.uint8 else 0
     event = Field(tuple(x.shape[1:]), levels=levels, range=(0.0, 1.0))

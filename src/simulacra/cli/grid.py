@@ -1,0 +1,69 @@
+"""Pictures of a run in a grid: a row for each class, and the nearest training picture beside each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulacra.batch import Batch
+    from simulacra.surrogate import Surrogate
+
+MOST = 100
+"""Pictures in a grid."""
+
+
+def write_grid(
+    out: Path,
+    surrogate: Surrogate,
+    n: int,
+    asked: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    extrapolate: bool = False,
+    nearest: bool = False,
+) -> int:
+    """Draws at most n pictures, a hundred at most, and says how many.
+
+    Classes to which the run listens have a row each, unless one of them is asked for.
+    """
+    import numpy as np
+    import torch
+
+    from simulacra import figures
+    from simulacra.cli.files import write_bytes
+    from simulacra.evaluation.memorisation import nearest as neighbours
+
+    spec, names, columns = surrogate.spec, [], 6 if nearest else 10
+    n = min(n, MOST)
+    classes = [k for k, f in spec.given.items() if f.kind == "class" and f.size == 1 and 1 < f.levels <= 20]
+    rows = next((k for k in classes if k not in asked), None)
+    if rows is not None and n >= spec.given[rows].levels and rows in surrogate.listens_to():
+        field = spec.given[rows]
+        columns = min(columns, n // field.levels)
+        n = columns * field.levels
+        told = torch.arange(field.levels).repeat_interleave(columns).view(-1, *field.shape)
+        asked, names = {**asked, rows: told}, list(field.names) or [f"{rows} {k}" for k in range(field.levels)]
+    made = surrogate.sample(n, asked, seed=seed, extrapolate=extrapolate)
+    beside, note = None, ""
+    if nearest:
+        train, held = _real(surrogate)
+        at, distance = neighbours(made.x, train.x)
+        usual = float(np.median(neighbours(held.x, train.x)[1]))
+        beside = train.x[torch.from_numpy(at)]
+        note = f"right of each: the nearest of {len(train):,} training pictures; median distance over that of "
+        note += f"{len(held):,} held-out pictures: {np.median(distance) / usual:.2f}"
+    grid = figures.image_grid(made.x, columns, 7.5 if nearest else 6.0, names, beside, note)
+    write_bytes(out, figures.png(grid))
+    return n
+
+
+def _real(surrogate: Surrogate) -> tuple[Batch, Batch]:
+    """The training pictures of a run, and up to 1,000 held-out ones."""
+    from simulacra.domains import open_data
+    from simulacra.domains.dataset import parts_of
+
+    dataset = open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
+    parts = parts_of(dataset)
+    return dataset[parts["train"]], dataset[parts["test"][:1000]]
