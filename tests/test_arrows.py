@@ -9,17 +9,18 @@ import simulacra
 
 ROOT = Path(simulacra.__file__).parent
 NOUNS = {"batch", "protocols", "random", "units", "errors", "concepts"}
-FAMILIES = {"gan", "flows", "diffusion", "autoregressive", "classical"}
+FAMILIES = {"gan", "flows", "diffusion", "autoregressive", "autoencoders", "classical", "markov"}
 MAY = {
     **dict.fromkeys(NOUNS, NOUNS),
     "io": NOUNS | {"io"},
     "networks": NOUNS | {"networks"},
-    **{family: NOUNS | FAMILIES | {"networks", "training"} for family in FAMILIES},
+    "distributions": NOUNS | {"networks", "distributions"},
+    **{family: NOUNS | FAMILIES | {"networks", "distributions", "training"} for family in FAMILIES},
     "training": NOUNS | {"io", "training", "__version__"},
     "domains": NOUNS | {"io", "domains"},
     "evaluation": NOUNS | {"io", "networks", "training", "evaluation"},
     "figures": NOUNS | {"figures"},
-    "recipes": NOUNS | FAMILIES | {"networks", "domains", "training", "recipes"},
+    "recipes": NOUNS | FAMILIES | {"networks", "distributions", "domains", "training", "recipes"},
     "testing": NOUNS | {"io", "training"},
     "surrogate": NOUNS | {"recipes", "training", "domains"},
     "workflow": NOUNS | {"recipes", "training", "domains", "io", "surrogate"},

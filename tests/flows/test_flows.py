@@ -81,8 +81,8 @@ def test_messages():
         AffineCoupling(torch.tensor([True, True]))
     with pytest.raises(ValueError, match="expected a module with to_latent and to_data, came Linear"):
         Flow(nn.Linear(2, 2), (2,))
-    with pytest.raises(UserError, match="expected the layout vector for realnvp, dots has 'image'"):
-        realnvp(DataSpec("dots", "image", Field((1, 4, 4))))
+    with pytest.raises(UserError, match="expected the layout vector or image for realnvp, dots has 'sequence'"):
+        realnvp(DataSpec("dots", "sequence", Field((4,))))
 
 
 def learn(name: str, rounds: int, **options):

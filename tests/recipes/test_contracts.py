@@ -48,8 +48,8 @@ CASES = {
     "lsgan pictures": Case("lsgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "relativistic_gan": Case("relativistic_gan", "toys:ring8", {"width": 8, "batch": 16}),
     "relativistic_gan pictures": Case("relativistic_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
-    "sngan": Case("sngan", "toys:ring8", {"width": 8, "batch": 16, "slope": 100.0, "normalised_generator": True}),
-    "sngan pictures": Case("sngan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "slope": 30.0}),
+    "sngan": Case("sngan", "toys:ring8", {"width": 8, "batch": 16, "normalised_generator": True}),
+    "sngan pictures": Case("sngan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "gan_gp": Case("gan_gp", "toys:ring8", {"width": 8, "batch": 16}),
     "gan_gp pictures": Case("gan_gp", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "dragan": Case("dragan", "toys:ring8", {"width": 8, "batch": 16}),
@@ -58,6 +58,10 @@ CASES = {
     "r1_gan pictures": Case("r1_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "interval": 3}),
     "fgan": Case("fgan", "toys:ring8", {"width": 8, "batch": 16}),
     "fgan pictures": Case("fgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "divergence": "kl"}),
+    "stylegan": Case("stylegan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "stylegan2": Case(
+        "stylegan2", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "slope_every": 3, "path_every": 2}
+    ),
     "unrolled_gan": Case("unrolled_gan", "toys:ring8", {"width": 8, "batch": 16, "unroll": 2}),
     "unrolled_gan pictures": Case("unrolled_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "unroll": 2}),
     "minibatch_gan": Case("minibatch_gan", "toys:ring8", {"width": 8, "batch": 16}),
@@ -68,6 +72,21 @@ CASES = {
     "noisy_gan pictures": Case("noisy_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "ebgan": Case("ebgan", "toys:ring8", {"width": 8, "code": 4, "batch": 16}),
     "ebgan pictures": Case("ebgan", "digits.npz", {"width": 4, "code": 4, "latent": 4, "batch": 16}),
+    "began": Case("began", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "vbn_gan": Case("vbn_gan", "digits.npz", {"base": 4, "latent": 4, "batch": 16, "reference": 8}),
+    "vbn_gan in both": Case(
+        "vbn_gan", "digits16.npz", {"base": 4, "latent": 4, "batch": 16, "reference": 24, "virtual_critic": True}
+    ),
+    "sagan": Case("sagan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "sagan shuffled": Case(
+        "sagan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "upsampling": "shuffle", "attention": 0}
+    ),
+    "biggan": Case("biggan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "shared": 3}),
+    "biggan truncated": Case(
+        "biggan",
+        "digits.npz",
+        {"width": 4, "latent": 4, "batch": 16, "shared": 0, "truncation": 0.5, "upsampling": "transposed"},
+    ),
     "historical_gan": Case("historical_gan", "toys:ring8", {"width": 8, "batch": 16}),
     "historical_gan pictures": Case("historical_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "minibatch_gan by distances": Case(
@@ -76,6 +95,17 @@ CASES = {
     "minibatch_gan by deviation": Case(
         "minibatch_gan", "toys:ring8", {"width": 8, "batch": 16, "compare": "deviation"}
     ),
+    "ali": Case("ali", "toys:ring8", {"width": 8, "batch": 16}),
+    "ali deterministic": Case("ali", "toys:ring8", {"width": 8, "batch": 16, "deterministic": True}),
+    "ali pictures": Case("ali", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "cogan": Case("cogan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "cogan untied": Case(
+        "cogan",
+        "digits.npz",
+        {"width": 4, "latent": 4, "batch": 16, "second": "edges", "tied_generator": 0, "tied_critic": 0},
+    ),
+    "lapgan": Case("lapgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "progan": Case("progan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "calorimeter_wgan": Case("calorimeter_wgan", "showers.h5", {"width": 16, "latent": 4, "batch": 16, "n_critic": 1}),
     "calorimeter_tree": Case(
         "calorimeter_tree",
@@ -87,7 +117,75 @@ CASES = {
         "showers.h5",
         {"hidden": 8, "depth": 1, "mixture": 2, "pairs": 256, "flow_hidden": 8, "batch_size": 16, "flow_layers": 1},
     ),
+    "made": Case("made", "digits.npz", {"hidden": (8,), "batch": 16}),
+    "made shuffled": Case(
+        "made", "digits.npz", {"hidden": (8, 8), "batch": 16, "shuffled": True, "binarise": "stochastic"}
+    ),
+    "nade": Case("nade", "digits.npz", {"hidden": 4, "batch": 16}),
+    "pixelcnn": Case("pixelcnn", "digits.npz", {"levels": 4, "head": "logistic", "width": 2, "depth": 2, "batch": 16}),
+    "rbm": Case("rbm", "digits.npz", {"hidden": 4, "batch": 16, "burn": 3}),
+    "rbm by CD-k": Case("rbm", "digits.npz", {"hidden": 4, "batch": 16, "burn": 3, "persistent": False, "steps": 2}),
+    "boltzmann": Case("boltzmann", "digits.npz", {"batch": 16, "burn": 1}),
+    "boltzmann with hidden": Case("boltzmann", "digits.npz", {"batch": 16, "burn": 1, "hidden": 2}),
+    "gsn": Case("gsn", "toys:ring8", {"width": 8, "batch": 16, "burn": 3}),
+    "gsn pictures": Case("gsn", "digits.npz", {"width": 8, "batch": 16, "burn": 3}),
     "realnvp": Case("realnvp", "toys:ring8", {"layers": 3, "hidden": (8,), "batch_size": 16}),
+    "realnvp pictures": Case("realnvp", "digits.npz", {"width": 4, "batch_size": 16}),
+    "nice": Case("nice", "toys:ring8", {"layers": 3, "hidden": (8,), "batch_size": 16}),
+    "nice pictures": Case("nice", "digits.npz", {"layers": 2, "hidden": (8,), "batch_size": 16, "prior": "normal"}),
+    "planar_flow": Case("planar_flow", "toys:ring8", {"layers": 3, "batch_size": 16}),
+    "planar_flow radial": Case("planar_flow", "toys:ring8", {"layers": 3, "batch_size": 16, "radial": True}),
+    "planar_flow of an energy": Case("planar_flow", "toys:ring8", {"layers": 3, "batch_size": 16, "energy": True}),
+    "iaf": Case("iaf", "toys:ring8", {"layers": 2, "hidden": (8,), "batch_size": 16}),
+    "iaf of an energy": Case("iaf", "toys:ring8", {"layers": 2, "hidden": (8,), "batch_size": 16, "energy": True}),
+    "glow": Case("glow", "digits.npz", {"scales": 2, "steps": 2, "width": 4, "batch_size": 16}),
+    "ffjord": Case("ffjord", "toys:ring8", {"hidden": (8,), "batch_size": 16}),
+    "ffjord exact": Case("ffjord", "toys:ring8", {"hidden": (8,), "batch_size": 16, "exact": True}),
+    "maf": Case("maf", "toys:ring8", {"layers": 2, "hidden": (8,), "batch_size": 16}),
+    "nsf": Case("nsf", "toys:ring8", {"layers": 2, "hidden": (8,), "batch_size": 16}),
+    "nsf autoregressive": Case(
+        "nsf", "toys:ring8", {"layers": 2, "hidden": (8,), "batch_size": 16, "autoregressive": True}
+    ),
+    "vae": Case("vae", "toys:ring8", {"width": 8, "batch": 16}),
+    "vae pictures": Case("vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "vae of bits": Case("vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "likelihood": "bernoulli"}),
+    "cvae": Case("cvae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "beta_vae": Case("beta_vae", "toys:ring8", {"width": 8, "batch": 16}),
+    "beta_vae of a capacity": Case("beta_vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "capacity": 5.0}),
+    "iwae": Case("iwae", "toys:ring8", {"width": 8, "batch": 16, "draws": 3}),
+    "iwae pictures": Case("iwae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "draws": 2}),
+    "ae": Case("ae", "toys:ring8", {"width": 8, "batch": 16}),
+    "ae pictures": Case("ae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "components": 2}),
+    "dae": Case("dae", "toys:ring8", {"width": 8, "batch": 16}),
+    "dae pictures": Case("dae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "corruption": "masking"}),
+    "gmvae": Case("gmvae", "toys:ring8", {"width": 8, "batch": 16, "components": 3}),
+    "gmvae pictures": Case("gmvae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "beta_tcvae": Case("beta_tcvae", "toys:ring8", {"width": 8, "batch": 16}),
+    "beta_tcvae pictures": Case("beta_tcvae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "vamp_vae": Case("vamp_vae", "toys:ring8", {"width": 8, "batch": 16, "components": 4}),
+    "vamp_vae pictures": Case("vamp_vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "components": 4}),
+    "categorical_vae": Case("categorical_vae", "toys:ring8", {"width": 8, "batch": 16, "choices": 2, "classes": 3}),
+    "categorical_vae pictures": Case(
+        "categorical_vae", "digits.npz", {"width": 4, "batch": 16, "choices": 9, "likelihood": "bernoulli"}
+    ),
+    "wae": Case("wae", "toys:ring8", {"width": 8, "batch": 16}),
+    "wae pictures": Case("wae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "ddpm": Case("ddpm", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
+    "ddpm pictures": Case("ddpm", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3, "eta": 0.0, "guidance": 2.0}),
+    "edm": Case("edm", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
+    "edm pictures": Case("edm", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3}),
+    "vae_gan": Case("vae_gan", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "aae": Case("aae", "toys:ring8", {"width": 8, "batch": 16}),
+    "aae pictures": Case("aae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "vq_vae": Case("vq_vae", "digits.npz", {"width": 4, "codes": 8, "size": 3, "prior_width": 8, "batch": 16}),
+    "flow_matching": Case("flow_matching", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3, "paired": True}),
+    "flow_matching pictures": Case("flow_matching", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3}),
+    "score_sde": Case("score_sde", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
+    "score_sde exploding": Case(
+        "score_sde",
+        "toys:ring8",
+        {"hidden": 8, "batch_size": 16, "steps": 3, "sde": "exploding", "weighting": "likelihood", "solver": "rk4"},
+    ),
     "marginals": Case("marginals", "toys:ring8", {"quantiles": 33, "bins": 3}),
     "marginals pictures": Case("marginals", "digits.npz", {"quantiles": 33, "bins": 3}),
     "marginals showers": Case("marginals", "showers.h5", {"quantiles": 33, "bins": 3}),
@@ -109,7 +207,7 @@ SOLVED = {name for name, row in recipes.table().items() if row["family"] == "cla
 def test_what_is_solved_has_no_player_who_steps(files):
     for case in CASES.values():
         solved = [isinstance(player, Solver) for player in building(case, files)[0]().players]
-        assert all(solved) == any(solved) == (case.recipe in SOLVED), case.recipe
+        assert all(solved) == (case.recipe in SOLVED), case.recipe
 
 
 def test_every_recipe_has_a_case():
@@ -121,7 +219,9 @@ def files(tmp_path_factory) -> Path:
     """Small data of each kind."""
     place = tmp_path_factory.mktemp("data")
     digits, labels = load_digits(return_X_y=True)
-    np.savez(place / "digits.npz", x=digits[:160].reshape(-1, 8, 8) / 16, label=labels[:160])
+    small = digits[:160].reshape(-1, 8, 8) / 16
+    np.savez(place / "digits.npz", x=small, label=labels[:160])
+    np.savez(place / "digits16.npz", x=small.repeat(2, 1).repeat(2, 2), label=labels[:160])
     calorimeter.save(place / "showers.h5", calorimeter.open_bundled()[:64], calorimeter.LAR3)
     return place
 
@@ -243,7 +343,19 @@ def test_conditions_are_listened_to(trained, surrogate):
     low, high = (0, one.levels - 1) if one.kind == "class" else one.range
     few, much = surrogate.sample(40, {name: low}, seed=5), surrogate.sample(40, {name: high}, seed=5)
     assert (few.given[name] == low).all()
-    listens = trained.config.recipe not in ("dcgan", "infogan", "sgan")  # which leave conditions aside, as they say
+    deaf = (
+        "ali",
+        "began",
+        "boltzmann",
+        "cogan",
+        "dcgan",
+        "infogan",
+        "rbm",
+        "sgan",
+        "vamp_vae",
+        "vbn_gan",
+    )  # as they say
+    listens = trained.config.recipe not in deaf
     assert torch.equal(few.x, much.x) != listens
     if one.unit == "MeV":
         assert much.x.sum(1).mean() > 5 * few.x.sum(1).mean()

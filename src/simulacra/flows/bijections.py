@@ -50,6 +50,53 @@ class Chain(nn.Module):
             total = total + log_det
         return z, total
 
+    def begin(self, x: Tensor, given: Given = {}) -> None:
+        """Lets each step that starts from data (an ActNorm) see what arrives at it."""
+        for step in self.steps:
+            if hasattr(step, "begin"):
+                step.begin(x, given)  # type: ignore[operator]
+            x, _ = step.to_latent(x, given)  # type: ignore[operator]
+
+
+class Invert(nn.Module):
+    """A bijection turned round: what took data to latent takes latent to data, and so which direction is fast.
+
+    Example:
+        >>> turned = Invert(Permute(torch.tensor([2, 0, 1])))
+        >>> turned.to_data(torch.tensor([[1.0, 2.0, 3.0]]))[0]
+        tensor([[3., 1., 2.]])
+    """
+
+    def __init__(self, bijection: nn.Module) -> None:
+        super().__init__()
+        self.bijection = bijection
+
+    def to_latent(self, x: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
+        return self.bijection.to_data(x, given)  # type: ignore[operator]
+
+    def to_data(self, z: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
+        return self.bijection.to_latent(z, given)  # type: ignore[operator]
+
+
+class Scale(nn.Module):
+    """`z_d = x_d exp(s_d)`, the diagonal scaling that lets a stack of additive couplings stretch space.
+
+    Source: Dinh, Krueger and Bengio, "NICE" (2015, arXiv:1410.8516).
+
+    Args:
+        size: D.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(size))
+
+    def to_latent(self, x: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
+        return x * self.log_scale.exp(), self.log_scale.sum().expand(len(x))
+
+    def to_data(self, z: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
+        return z * (-self.log_scale).exp(), -self.log_scale.sum().expand(len(z))
+
 
 class Permute(nn.Module):
     """Puts the numbers of an event in another order; volume stays.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from simulacra.batch import Batch, Given, Noise
 from simulacra.flows.bijections import Bijection
@@ -30,6 +32,22 @@ class StandardNormal(nn.Module):
         return torch.randn(n, self.size, device=self.anchor.device, dtype=self.anchor.dtype)
 
 
+class StandardLogistic(StandardNormal):
+    """The logistic distribution, `p(z) = exp(-z) / (1 + exp(-z))^2`, in `size` dimensions: NICE's prior.
+
+    >>> StandardLogistic(2).log_prob(torch.zeros(1, 2)).exp()
+    tensor([0.0625])
+    """
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """[B, size] -> [B]."""
+        return -(z + 2 * functional.softplus(-z)).sum(1)
+
+    def draw(self, n: int) -> Tensor:
+        u = torch.rand(n, self.size, device=self.anchor.device, dtype=self.anchor.dtype)
+        return torch.logit(u, eps=torch.finfo(u.dtype).eps)
+
+
 class Flow(nn.Module):
     """`log p(x | given) = log base(z) + log |d z / d x|` with `z = to_latent(x, given)`.
 
@@ -41,6 +59,7 @@ class Flow(nn.Module):
     Args:
         bijection: an nn.Module between events [B, D] and latents [B, D].
         shape: of one event, D numbers in all.
+        base: density of the latents; a standard normal where there is none.
 
     Example:
         >>> from simulacra.flows.coupling import AffineCoupling
@@ -49,18 +68,29 @@ class Flow(nn.Module):
         (-1.8378770351409912, torch.Size([3, 2]))
     """
 
-    def __init__(self, bijection: nn.Module, shape: tuple[int, ...]) -> None:
+    def __init__(self, bijection: nn.Module, shape: tuple[int, ...], base: nn.Module | None = None) -> None:
         super().__init__()
         if not isinstance(bijection, Bijection):
             raise ValueError(f"expected a module with to_latent and to_data, came {type(bijection).__name__}; add them")
         self.bijection = bijection
         self.shape = shape
-        self.base = StandardNormal(math.prod(shape))
+        self.base: Any = base or StandardNormal(math.prod(shape))
+
+    def begin(self, batch: Batch) -> None:
+        """Data-dependent start, where the bijection has one; once, before training."""
+        if hasattr(self.bijection, "begin"):
+            self.bijection.begin(batch.x.flatten(1), batch.given)  # type: ignore[operator]
 
     def log_prob(self, batch: Batch) -> Tensor:
         """Exact log density in nats of encoded events; [B]."""
         z, log_det = self.bijection.to_latent(batch.x.flatten(1), batch.given)
         return self.base.log_prob(z) + log_det
+
+    def draw(self, n: int, given: Given = {}) -> tuple[Batch, Tensor]:
+        """n new events and their log density [n], in one pass from latent to data, with gradient."""
+        z = self.base.draw(n)
+        x, log_det = self.bijection.to_data(z, given)
+        return Batch(x.view(-1, *self.shape), given), self.base.log_prob(z) - log_det
 
     def noise(self, n: int) -> Noise:
         """Base draws: `z` [n, D]."""

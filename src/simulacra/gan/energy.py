@@ -17,6 +17,7 @@ from torch.nn.functional import normalize, relu
 from simulacra.batch import Batch, Given
 from simulacra.gan.duel import Duel
 from simulacra.networks.heads import Critic, Verdict
+from simulacra.training.game import Loss
 
 
 class AutoencoderCritic(Critic):
@@ -126,3 +127,9 @@ class Equilibrium(nn.Module):
     def convergence(self, real: Tensor, fake: Tensor) -> Tensor:
         """The paper's measure of convergence, `E(x) + |gamma E(x) - E(g(z))|`, of mean scores."""
         return (self.gamma * real - fake).abs() - real
+
+    def watched(self, loss: Loss) -> Loss:
+        """The critic's loss, with k and the measure of convergence among what is watched."""
+        seen = loss.watch
+        measure = self.convergence(seen["real_score"], seen["fake_score"])
+        return loss._replace(watch={**seen, "k": self.k.clone(), "convergence": measure})

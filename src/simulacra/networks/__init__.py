@@ -11,28 +11,42 @@ from simulacra.batch import DataSpec, Field
 from simulacra.errors import UserError
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.dcgan import DCBody, DCGenerator
+from simulacra.networks.denoisers import DenseDenoiser
 from simulacra.networks.dense import DenseBody, DenseGenerator
+from simulacra.networks.encoder import LatentEncoder, PairBody, PointMass
 from simulacra.networks.heads import Critic, EvidenceHead, LinearHead, ProjectionHead, Verdict
+from simulacra.networks.made import MADE
 from simulacra.networks.minibatch import BatchHead, MinibatchDeviation, MinibatchDiscrimination, PairwiseDistances
 from simulacra.networks.mlp import MLP
 from simulacra.networks.shower import ShowerBody, ShowerGenerator, ShowerView
 from simulacra.networks.spectral import spectrally_normalised
+from simulacra.networks.tied import tied
+from simulacra.networks.unet import UNet
+from simulacra.networks.virtual import Referenced, VirtualBatchNorm
 
 __all__ = [
+    "MADE",
     "MLP",
     "BatchHead",
     "Conditions",
     "Critic",
     "EvidenceHead",
+    "LatentEncoder",
     "LinearHead",
     "MinibatchDeviation",
     "MinibatchDiscrimination",
+    "PairBody",
     "PairwiseDistances",
+    "PointMass",
     "ProjectionHead",
+    "Referenced",
     "Verdict",
+    "VirtualBatchNorm",
     "critic_for",
+    "denoiser_for",
     "generator_for",
     "spectrally_normalised",
+    "tied",
 ]
 
 
@@ -104,6 +118,24 @@ def critic_for(
     head = ProjectionHead(body.features, spec.given, offset) if projection else LinearHead(body.features, offset)
     readers = {name: nn.Linear(body.features, field.size * max(field.levels, 1)) for name, field in reads.items()}
     return Critic(body, head, readers, view)
+
+
+def denoiser_for(spec: DataSpec, **options: Any) -> nn.Module:
+    """The denoiser for encoded data: (x, label [B], given, keep [B] or None) -> numbers of the shape of x.
+
+    | layout | network | options |
+    |---|---|---|
+    | `vector` | MLP with residual blocks | `hidden`, `depth` |
+    | `image` | U-Net with attention | `base`, `multiples` |
+
+    Raises:
+        UserError: there is no denoiser for this layout.
+    """
+    if spec.layout == "vector":
+        return DenseDenoiser(spec.x.shape, spec.given, **options)
+    if spec.layout == "image":
+        return UNet(spec.x.shape, spec.given, **options)
+    raise UserError(f"expected the layout vector or image for a denoiser, {spec.name} has {spec.layout!r}")
 
 
 def _no_network(spec: DataSpec, what: str) -> UserError:

@@ -199,16 +199,23 @@ def _from_file(name: str) -> Recipe:
 
 
 def parts_of(recipe: Recipe) -> list[Any]:
-    """The classes and functions that a recipe names, in its own order: of this package and of the recipe's file."""
-    seen: list[Any] = []
-    for word in _names(recipe.function.__code__):
-        thing = recipe.function.__globals__.get(word)
-        known = inspect.isclass(thing) or inspect.isfunction(thing)
-        home = getattr(thing, "__module__", "") if known else ""
-        ours = home.startswith("simulacra.") or home == recipe.function.__module__
-        if ours and thing is not recipe.function and thing not in seen:
-            seen.append(thing)
-    return seen
+    """The classes and functions that a recipe names, in its own order: of this package and of the recipe's file.
+
+    Those in functions of its file, and in functions that return the experiment for several recipes, are among them.
+    """
+    seen: list[Any] = [recipe.function]
+    for function in seen:
+        builds = function is recipe.function or getattr(function, "__annotations__", {}).get("return") == "Experiment"
+        inner = inspect.isfunction(function) and function.__module__ == recipe.function.__module__
+        if not inspect.isfunction(function) or not (builds or inner):
+            continue
+        for word in _names(function.__code__):
+            thing = function.__globals__.get(word)
+            known = inspect.isclass(thing) or inspect.isfunction(thing)
+            home = getattr(thing, "__module__", "") if known else ""
+            if (home.startswith("simulacra.") or home == recipe.function.__module__) and thing not in seen:
+                seen.append(thing)
+    return seen[1:]
 
 
 def _names(code: types.CodeType) -> list[str]:

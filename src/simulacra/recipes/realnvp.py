@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
-from simulacra.batch import DataSpec
-from simulacra.domains.standard import Standardize
+from simulacra.batch import DataSpec, Field
 from simulacra.flows import AffineCoupling, Chain, Flow, Permute
+from simulacra.flows.coupling import alternating
+from simulacra.flows.glow import realnvp_scale
+from simulacra.flows.pictures import MultiScale, scale_shapes
+from simulacra.recipes._flows import by_likelihood, density_codec
 from simulacra.recipes._parts import need_layout
-from simulacra.training.averaging import EMA, averaged_copy
-from simulacra.training.game import Experiment, Player, linear_decay, modules
+from simulacra.training.game import Experiment
 
 FAMILY = "flow"
-DOMAIN = ("vector",)
+DOMAIN = ("vector", "image")
 PAPER = "Dinh 2017 arXiv:1605.08803"
 
 
@@ -23,6 +27,8 @@ def realnvp(
     layers: int = 8,
     hidden: tuple[int, ...] = (128, 128),
     bound: float = 3.0,
+    scales: int = 2,
+    width: int = 64,
     lr: float = 1e-3,
     weight_decay: float = 5e-5,
     decay: float = 0.998,
@@ -32,31 +38,37 @@ def realnvp(
     """A stack of affine couplings, each moving every other number as the rest decide, trained by maximum likelihood.
 
     The Jacobian of a coupling is triangular, so the density is exact, and inverting it costs what applying it does.
-    Above two numbers, fixed permutations mix them between couplings. It is conditional on whatever the data give.
+    Above two numbers, fixed permutations mix them between couplings. Pictures go through CNNs, on checkerboards and
+    on channels, at several scales, their grey levels blurred. It is conditional on whatever the data give.
+
+    Args:
+        data: of vectors or pictures.
+        layers: couplings of a vector, of the widths `hidden` and with log scales up to `bound`.
+        scales: of a picture, six couplings each, by CNNs of `width`.
 
     Raises:
-        UserError: the events are not plain vectors.
+        UserError: the events are neither vectors nor pictures, or a picture has an odd side.
     """
     need_layout(data, "realnvp", *DOMAIN)
-    codec = Standardize(data)
+    codec = density_codec(data)
     spec = codec.spec(data)
-    size, mixing = spec.x.size, torch.Generator().manual_seed(0)
+    if spec.layout == "image":
+        channels, height, breadth = spec.x.shape
+        shape = channels, height, breadth
+        parts = [realnvp_scale(inner, spec.given, width) for inner in scale_shapes(shape, scales)]
+        flow = Flow(MultiScale(shape, parts), shape)
+    else:
+        flow = Flow(_of_vectors(spec.x.size, spec.given, layers, hidden, bound), spec.x.shape)
+    return by_likelihood(
+        flow, codec, lr=lr, weight_decay=weight_decay, decay=decay, batch_size=batch_size, rounds=rounds
+    )
+
+
+def _of_vectors(size: int, given: Mapping[str, Field], layers: int, hidden: tuple[int, ...], bound: float) -> Chain:
+    mixing = torch.Generator().manual_seed(0)
     steps: list[nn.Module] = []
     for k in range(layers):
-        mask = (torch.arange(size) + k) % 2 == 0 if size > 1 else torch.zeros(1, dtype=torch.bool)
-        steps.append(AffineCoupling(mask, spec.given, hidden, bound))
+        steps.append(AffineCoupling(alternating(size, k), given, hidden, bound))
         if size > 2 and k % 2:
             steps.append(Permute(torch.randperm(size, generator=mixing)))
-    flow = Flow(Chain(steps), spec.x.shape)
-    average = averaged_copy(flow)
-    optimizer = torch.optim.Adam(flow.parameters(), lr=lr, weight_decay=weight_decay)
-    player = Player("flow", flow, flow.loss, optimizer, clip=10.0, schedule=linear_decay(0.5))
-    return Experiment(
-        model=average,
-        players=[player],
-        codec=codec,
-        rounds=rounds,
-        batch_size=batch_size,
-        learners=modules(flow=flow, average=average),
-        hooks=[EMA(flow, average, decay)],
-    )
+    return Chain(steps)

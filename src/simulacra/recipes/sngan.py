@@ -47,7 +47,9 @@ def sngan(
 
     Hinge losses, one turn each: no penalty, hence no second derivative, and no batch norm in the critic. A dense
     critic has slope at most 1, and the hinge's margin is 1: data of finer structure are shown to it `slope` times
-    larger. `normalised_generator=True` treats the generator alike (Zhang et al. 2019, arXiv 1805.08318).
+    larger; that is ours, not the paper's, which has pictures only. Scores within the margin leave a constant without a
+    gradient, so there is none. `normalised_generator=True` treats the generator alike (Zhang et al. 2019, arXiv
+    1805.08318).
 
     Adam(2e-4, 0.5, 0.999), slope 1 and DCGAN networks for pictures; 1e-3, slope 30 and three hidden layers for points.
     """
@@ -59,7 +61,7 @@ def sngan(
     generator_net = generator_for(spec, latent, **sized(data, width))
     if normalised_generator:
         spectrally_normalised(generator_net)
-    critic_net = critic_for(spec, **unnormed)
+    critic_net = critic_for(spec, offset=False, **unnormed)
     spectrally_normalised(critic_net)
     critic_net.view = Magnified(slope or (1.0 if picture else 30.0))
     game = GAN(generator_net, critic_net, Hinge(), StandardNormal(latent))

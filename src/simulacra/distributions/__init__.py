@@ -1,0 +1,20 @@
+"""What networks are read as: likelihoods p(x | z), priors p(z), and the divergence between two distributions."""
+
+from simulacra.distributions.categorical import Categorical, CategoricalEncoder, CategoricalPrior
+from simulacra.distributions.likelihoods import Bernoulli, Gaussian, Pixels
+from simulacra.distributions.priors import ConditionalPrior, MixturePrior, Prior, StandardNormalPrior, VampPrior, kl
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "CategoricalEncoder",
+    "CategoricalPrior",
+    "ConditionalPrior",
+    "Gaussian",
+    "MixturePrior",
+    "Pixels",
+    "Prior",
+    "StandardNormalPrior",
+    "VampPrior",
+    "kl",
+]

@@ -1,0 +1,1 @@
+"""Models that are sampled by Markov chains: Boltzmann machines and generative stochastic networks."""

@@ -1,0 +1,68 @@
+"""The Laplacian pyramid of GANs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch.optim import Adam
+
+from simulacra.batch import DataSpec
+from simulacra.errors import UserError
+from simulacra.gan import GAN, LAPGAN, NonSaturating, StandardNormal
+from simulacra.networks import Critic, LinearHead, critic_for, generator_for
+from simulacra.networks.pyramid import DetailBody, DetailGenerator
+from simulacra.recipes._parts import codec_for, need_layout
+from simulacra.training.averaging import EMA
+from simulacra.training.game import Experiment, Player, modules
+
+FAMILY = "gan"
+DOMAIN = ("image",)
+PAPER = "Denton et al. 2015 arXiv 1506.05751"
+
+
+def lapgan(
+    data: DataSpec,
+    *,
+    coarsest: int = 8,
+    latent: int = 100,
+    width: int = 32,
+    lr: float = 1e-3,
+    rounds: int = 2000,
+    batch: int = 64,
+    ema: float = 0.999,
+) -> Experiment:
+    """A small picture is made first, and every doubling of its side is another GAN, which adds what a blur lacks.
+
+    The levels are conditional games of their own about the details of a Laplacian pyramid, each of two players, from
+    the picture's side down to `coarsest`; critics see real or generated details of the same real blurred picture. As in
+    the paper the coarsest networks are dense and the other generators three convolutions over the blurred picture and a
+    map of noise; their critics are DCGAN's. Conditions are told to all. Adam(1e-3, 0.5) instead of SGD.
+    """
+    need_layout(data, "lapgan", *DOMAIN)
+    if coarsest < 4:
+        raise UserError(f"expected --coarsest of at least 4, came {coarsest}; use 4 or 8")
+    codec = codec_for(data)
+    spec = codec.spec(data)
+    channels, side, _ = spec.x.shape
+    games = []
+    while side > coarsest or not games:
+        shape = (channels, side, side)
+        body = DetailBody(shape, spec.given, base=width)
+        details = DetailGenerator(shape, spec.given, width=width)
+        games.append(
+            GAN(details, Critic(body, LinearHead(body.features)), NonSaturating(), StandardNormal(side * side))
+        )
+        side //= 2
+    small = replace(spec, layout="vector", x=replace(spec.x, shape=(channels, side, side)))
+    sizes = (16 * width, 16 * width)
+    dense = generator_for(small, latent, hidden=sizes), critic_for(small, hidden=sizes)
+    games.append(GAN(*dense, NonSaturating(), StandardNormal(latent)))
+    game = LAPGAN(games)
+    players = []
+    for k, level in enumerate(games):
+        nets = {"critic": level.critic, "generator": level.generator}
+        for (name, net), loss in zip(nets.items(), game.losses(k), strict=True):
+            players.append(Player(f"{name}{k}", net, loss, Adam(net.parameters(), lr, betas=(0.5, 0.999))))
+    model = game.averaged()
+    hooks = [EMA(game.generator, model.generator, ema)]
+    return Experiment(model, players, codec, rounds, batch, modules(game=game, model=model), hooks)

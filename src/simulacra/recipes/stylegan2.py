@@ -1,0 +1,88 @@
+"""StyleGAN2."""
+
+from __future__ import annotations
+
+from torch.optim import Adam
+
+from simulacra.batch import Batch, DataSpec
+from simulacra.gan import GAN, R1, NonSaturating, StandardNormal
+from simulacra.gan.path_length import PathLength
+from simulacra.networks.style import MappingNetwork, StyleGenerator
+from simulacra.networks.style2 import SkipSynthesis
+from simulacra.networks.style_critic import ResidualBlock, style_critic
+from simulacra.recipes._parts import codec_for, need_layout
+from simulacra.training.averaging import EMA
+from simulacra.training.game import Experiment, Loss, Player, every, modules
+
+FAMILY = "gan"
+DOMAIN = ("image",)
+PAPER = "Karras et al. 2020 arXiv 1912.04958"
+
+
+def stylegan2(
+    data: DataSpec,
+    *,
+    latent: int = 64,
+    depth: int = 4,
+    width: int = 16,
+    mixing: float = 0.9,
+    gamma: float | None = None,
+    path: float = 2.0,
+    slope_every: int = 16,
+    path_every: int = 8,
+    lr: float = 2e-3,
+    rounds: int = 3000,
+    batch: int = 32,
+    ema: float = 0.995,
+) -> Experiment:
+    """StyleGAN without droplets: styles scale weights, which are demodulated, instead of the statistics of maps.
+
+    The generator adds up pictures of all sides and the critic is residual, so nothing grows; path-length regularisation
+    makes equal steps in w equal steps in pictures. R1 and path length are lazy: players of their own on the optimisers
+    of critic and generator, in every 16th and 8th round with 16 and 8 times the weight; c = k / (k + 1) corrects rate
+    and betas as in `r1_gan`. The rest is as in `stylegan`: non-saturating losses, equalised learning rates, mapping
+    at a hundredth of the rate, mixing, minibatch deviation, Adam(0, 0.99), gamma `10 (side / 1024)^2`.
+    """
+    need_layout(data, "stylegan2", *DOMAIN)
+    codec = codec_for(data)
+    spec = codec.spec(data)
+    slope = R1((10 * (spec.x.shape[-1] / 1024) ** 2 if gamma is None else gamma) / 2)
+    mapping = MappingNetwork(latent, spec.given, depth=depth)
+    generator_net = StyleGenerator(mapping, SkipSynthesis(spec.x.shape, latent, base=width), mixing=mixing)
+    noise = {name: StandardNormal(size) for name, size in {"z": latent, **generator_net.noises}.items()}
+    game = GAN(generator_net, style_critic(spec, base=width, block=ResidualBlock), NonSaturating(), noise)
+    lengths = PathLength(mapping, generator_net.from_w, path)
+    model = game.averaged()
+    critic, generator = (
+        Adam(net.parameters(), lr * k / (k + 1), betas=(0.0, 0.99 ** (k / (k + 1))))
+        for net, k in ((game.critic, slope_every), (game.generator, path_every))
+    )
+
+    def slope_loss(events: Batch) -> Loss:
+        duel = game.duel(events)
+        return Loss({slope.name: slope_every * slope.weight * duel.mean(slope(duel))})
+
+    def path_loss(events: Batch) -> Loss:
+        return lengths.loss(game.duel(events), path_every)
+
+    return Experiment(
+        model,
+        [
+            Player("critic", game.critic, game.critic_loss, critic),
+            Player("slope", game.critic, slope_loss, critic, when=every(slope_every)),
+            Player("generator", game.generator, game.generator_loss, generator),
+            Player(
+                "path",
+                game.generator,
+                path_loss,
+                generator,
+                when=every(path_every),
+                after=[lengths.remember],
+            ),
+        ],
+        codec,
+        rounds,
+        batch,
+        modules(game=game, model=model, lengths=lengths),
+        [EMA(game.generator, model.generator, ema)],
+    )
