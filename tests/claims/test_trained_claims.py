@@ -11,7 +11,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from simulacra.claims import collapse, critics, losses, manifolds
+from simulacra.claims import collapse, critics, estimates, losses, manifolds, pairs, tagging
 from simulacra.claims.claim import Claim, Result
 from simulacra.claims.fitting import fit, normals, score, slope
 from simulacra.claims.runs import Run, Setting, play, w1
@@ -23,20 +23,22 @@ TINY: dict[str, Callable[[int], Result]] = {
     "critic-is-linear-where-the-discriminator-saturates": lambda seed: critics.saturating(seed, steps=20),
     "clipping-drives-weights-to-the-limit": lambda seed: critics.piling(seed, steps=10),
     "clipping-constrains-the-critic": lambda seed: critics.constraining(seed, steps=10),
-    "critic-estimates-wasserstein": lambda seed: critics.estimating(seed, steps=10),
+    "critic-estimates-wasserstein": lambda seed: estimates.estimating(seed, steps=10),
     "loss-correlates-with-quality": lambda seed: losses.correlating(seed, 1, Setting(steps=48, looks=4)),
     "loss-allows-a-search": lambda seed: losses.searching(seed, cut=400),
     "mode-collapse-and-cycling": lambda seed: collapse.collapsing(seed, games=1, cut=400),
-    "one-event-does-not-tell-a-collapse": lambda seed: collapse.tagged(seed, steps=10, rows=200),
+    "one-event-does-not-tell-a-collapse": lambda seed: tagging.tagged(seed, steps=10, rows=200),
     "wasserstein-prevents-collapse": lambda seed: collapse.covering(seed, games=1, cut=400),
     "gans-rarely-settle": lambda seed: collapse.settling(seed, games=1, cut=400),
     "players-need-the-same-capacity": lambda seed: collapse.matching(seed, cut=400),
     "random-images-never-come-near": lambda seed: manifolds.random_images(seed, count=500),
     "images-lie-near-a-thin-manifold": manifolds.intrinsic,
     "correlations-are-high-dimensional": manifolds.correlated,
+    "tied-layers-pair-two-domains": lambda seed: pairs.coupling(seed, rounds=4),
     "fresh-discriminators-separate": lambda seed: manifolds.separating(seed, rounds=5, steps=(0, 5)),
 }
-CLAIMS = {claim.name: claim for room in (critics, losses, collapse, manifolds) for claim in room.CLAIMS}
+ROOMS = (critics, estimates, losses, collapse, tagging, manifolds, pairs)
+CLAIMS = {claim.name: claim for room in ROOMS for claim in room.CLAIMS}
 
 
 def test_every_claim_is_here():
@@ -117,7 +119,7 @@ def test_rank_correlation_knows_direction_and_nothing_else():
 
 def test_one_event_and_a_minibatch_tell_what_they_can():
     """Of fakes in half of the modes one event knows 3/4, of fakes in the other half 1/4; a minibatch knows all."""
-    values = collapse.tagged(0, steps=300, rows=800).values
+    values = tagging.tagged(0, steps=300, rows=800).values
     expected = {
         "one event, in the mode itself": 0.5,
         "one event, modes of training": 0.75,
@@ -187,3 +189,11 @@ def test_a_fresh_discriminator_knows_what_differs_and_nothing_else():
     assert apart[-1] > 0.99
     assert drowned[-1] < 0.75
     assert math.isclose(manifolds.fresh((x[:9], x[:9]), (x[:9], x[:9]), 0.0, (0,))[0], 0.5)
+
+
+def test_agreement_is_one_for_pairs_and_none_for_strangers():
+    x = torch.randn(400, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert pairs.agreement(x, -x) == 1
+    assert abs(pairs.agreement(x, x.roll(7, 0))) < 0.05
+    background = torch.cat([x[..., :2], torch.full((400, 1, 8, 6), -1.0)], 3)
+    assert abs(pairs.agreement(background, -background.roll(7, 0))) < 0.05
