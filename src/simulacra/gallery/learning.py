@@ -13,10 +13,10 @@ from simulacra.figures.sketches import tree
 PLACES: dict[str, tuple[str, str]] = {
     "autoregressive": ("explicit density", "exact"),
     "flow": ("explicit density", "exact"),
-    "flows": ("explicit density", "exact"),
     "vae": ("explicit density", "a bound"),
     "autoencoder": ("explicit density", "a bound"),
     "diffusion": ("explicit density", "a bound"),
+    "markov": ("explicit density", "up to a constant"),
     "gan": ("implicit density", "sampled directly"),
     "classical": ("baselines", "nothing learned, or little"),
 }
