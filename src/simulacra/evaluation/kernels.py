@@ -64,9 +64,12 @@ def polynomial(degree: int = 3) -> Kernel:
 
     def kernel(x: Array, y: Array) -> Array:
         base = x @ y.T / x.shape[1] + 1
-        out = base.copy()
-        for _ in range(int(degree) - 1):  # ten times faster than a power
-            out *= base
+        left, out = int(degree) - 1, base.copy()
+        while left:  # ten times faster than a power
+            if left % 2:
+                out *= base
+            left //= 2
+            base *= base
         return out
 
     return kernel

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from simulacra.errors import UserError
 from simulacra.evaluation.measurement import Measurement
-from simulacra.evaluation.quality import comparable, in_blocks, _mean_of_pairs
+from simulacra.evaluation.quality import _mean_of_pairs, comparable, in_blocks
 
 K1, K2, WINDOW, SIGMA = 0.01, 0.03, 11, 1.5
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
