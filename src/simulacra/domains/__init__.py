@@ -12,16 +12,17 @@ from simulacra.errors import UserError, nearest
 from simulacra.protocols import Dataset, Observable
 
 PICTURES = ("fashion-mnist", "mnist")
-NAMED = (*PICTURES, "electrons")
+NAMED = (*PICTURES, "emoji", "electrons")
 
 
 def open_data(name: str | Path, **options: Any) -> Dataset:
     """The data set that a name or a path stands for, in physical units.
 
     Args:
-        name: `toys:NAME`, `fashion-mnist`, `mnist`, `electrons`, or a path: `.h5`/`.hdf5` showers, `.npz` arrays,
-            an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of PNG pictures.
-        options: go to the one that opens it: `rows` and `seed` for toys, `fetch` for pictures.
+        name: `toys:NAME`, `fashion-mnist`, `mnist`, `emoji` (also `emoji:32`, `emoji:google:64`), `electrons`, or a
+            path: `.h5`/`.hdf5` showers, `.npz` arrays, an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of PNGs.
+        options: go to the one that opens it: `rows` and `seed` for toys, `fetch` for pictures, and `size`, `vendor` and
+            `variants` for emoji.
 
     Raises:
         UserError: nothing has this name, or it does not hold what its name says.
@@ -39,6 +40,10 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
         from simulacra.domains import images
 
         return _call(images.open_canonical, text, text, options)
+    if text.split(":")[0] == "emoji":
+        from simulacra.domains import images
+
+        return _call(images.open_emoji, text, text, options)
     if text == "electrons":
         from simulacra.domains import calorimeter
 

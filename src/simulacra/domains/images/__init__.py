@@ -1,7 +1,8 @@
-"""Pictures: Fashion-MNIST and MNIST, IDX files, folders of PNGs."""
+"""Pictures: Fashion-MNIST and MNIST, emoji, IDX files, folders of PNGs."""
 
 from simulacra.domains.images.canonical import SOURCES, data_folder, open_canonical, open_idx_folder
 from simulacra.domains.images.codec import ImageCodec
+from simulacra.domains.images.emoji import open_emoji
 from simulacra.domains.images.folder import open_folder, open_idx, read_png
 from simulacra.domains.images.idx import read_idx, write_idx
 from simulacra.domains.images.observables import observables
@@ -13,6 +14,7 @@ __all__ = [
     "data_folder",
     "observables",
     "open_canonical",
+    "open_emoji",
     "open_folder",
     "open_idx",
     "open_idx_folder",

@@ -151,16 +151,25 @@ def _fetch(source: Source, folder: Path) -> None:
             continue
         part = folder / f".{os.getpid()}.{name}.gz"
         try:
-            with urllib.request.urlopen(f"{source.address}{name}.gz", timeout=30) as answer, part.open("wb") as out:
-                while piece := answer.read(1 << 20):
-                    out.write(piece)
+            download(f"{source.address}{name}.gz", part, source.package)
             if content_digest(read_idx(part)) != digest:
                 raise SimulacraError(f"expected {name} as published, {source.address} sent other content; try again")
             part.replace(folder / f"{name}.gz")
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as reason:
-            raise SimulacraError(
-                f"expected {source.address}{name}.gz, the download failed ({reason}); check the network, "
-                f"or {source.package}"
-            ) from reason
         finally:
             part.unlink(missing_ok=True)
+
+
+def download(address: str, path: Path, instead: str) -> None:
+    """Writes what lies at `address` to `path`, piece by piece.
+
+    Raises:
+        SimulacraError: that failed; it says what to do `instead`.
+    """
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer, path.open("wb") as out:
+            while piece := answer.read(1 << 20):
+                out.write(piece)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as reason:
+        raise SimulacraError(
+            f"expected {address}, the download failed ({reason}); check the network, or {instead}"
+        ) from reason
