@@ -82,7 +82,7 @@ class Look:
 REMEDIES = {
     "vanishing gradient": "try a non-saturating or Wasserstein objective, or a slower critic",
     "collapse": "try wgan_gp, a larger batch, or a critic that sees whole batches",
-    "oscillation": "try a gradient penalty (wgan_gp, R1), a lower learning rate, or judge the average of weights (ema)",
+    "oscillation": "try a (stronger) gradient penalty, a lower learning rate, or judge the average of weights (ema)",
     "divergence": "try a lower learning rate, a gradient penalty, or clip the gradient",
     "overfit critic": "try more training events, a smaller critic, dropout, or a gradient penalty",
 }
