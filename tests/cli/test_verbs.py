@@ -114,6 +114,13 @@ def test_a_rehearsal_writes_nothing(points, capsys, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_rehearsal_goes_through_all_stages(capsys, tmp_path):
+    np.savez(tmp_path / "pictures.npz", x=np.random.default_rng(0).random((60, 1, 8, 8), dtype=np.float32))
+    words = ["train", "progan", "--data", str(tmp_path / "pictures.npz"), "--batch", "4", "--width", "4"]
+    assert run([*words, "--rounds", "10", "--threads", "1", "--dry-run"]) == 0
+    assert "batch size: 4 to 8, rounds: 10" in capsys.readouterr().out
+
+
 def test_training_fills_its_folder(point_run):
     assert {p.name for p in point_run.iterdir()} >= {"run.json", "losses.jsonl", "checkpoints"}
     losses = read_losses(point_run)

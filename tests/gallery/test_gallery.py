@@ -27,7 +27,7 @@ OF_A_RUN = (
 )  # fmt: skip
 TRAINED = (
     "zoo", "loss-and-quality", "spectral-norm", "fixed-latents", "class-grid", "latent-walk", "nearest-training-images",
-    "random-pixels", "random-pixel-distances", "realnvp-layers", "density",
+    "random-pixels", "random-pixel-distances", "realnvp-layers", "density", "trained-panels",
 )  # fmt: skip
 
 

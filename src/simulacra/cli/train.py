@@ -17,8 +17,12 @@ from simulacra.errors import UserError
 
 if TYPE_CHECKING:
     from simulacra.cli.film import Film
+    from simulacra.training.game import Experiment
     from simulacra.training.loop import Step
     from simulacra.workflow import Training
+
+REHEARSED = 20
+"""Rounds of the short game whose time tells how long the whole one takes."""
 
 
 def train(
@@ -197,16 +201,28 @@ def _rehearse(
     precision: str,
     options: dict[str, Any],
 ) -> None:
-    """Prints what a run would be: arguments, parameters, memory and time, measured on a few rounds."""
+    """Prints what a run would be: arguments, parameters, memory and time, measured on a short game."""
     import resource
     import tempfile
 
     from simulacra import workflow
+    from simulacra.training.game import Clock, batch_size_at
     from simulacra.training.loop import train as loop
 
-    with tempfile.TemporaryDirectory() as place:
+    def turns(experiment: Experiment, length: int) -> int:
+        """Turns of all players in a game of so many rounds."""
+        clocks = [Clock(k, length) for k in range(length)]
+        return sum(
+            player.repeats(clock) if callable(player.repeats) else player.repeats
+            for player in experiment.players
+            for clock in clocks
+            if player.when(clock)
+        )
+
+    def play_short(place: Path, length: int) -> tuple[workflow.Training, float]:
+        """A game of at most so many rounds, from its first stage to its last, and the seconds that it took."""
         training = workflow.begin(
-            Path(place) / "run",
+            place,
             recipe,
             data,
             arguments,
@@ -216,22 +232,26 @@ def _rehearse(
             precision=precision,
             **options,
         )
-        experiment, config = training.experiment, training.config
-        play = loop(experiment, training.streams, seed=config.seed, engine=training.engine)
-        next(play)
-        start, count = time.perf_counter(), 0
-        for _ in play:
-            count += 1
-            if time.perf_counter() - start > 2:
-                break
-        per_round = (time.perf_counter() - start) / max(count, 1)
-        play.close()
+        experiment, seed = training.experiment, training.config.seed
+        experiment.clock = Clock(0, min(length, experiment.clock.rounds))
+        start = time.perf_counter()
+        for _ in loop(experiment, training.streams, seed=seed, engine=training.engine):
+            pass
+        return training, time.perf_counter() - start
+
+    with tempfile.TemporaryDirectory() as place:
+        play_short(Path(place) / "warm", 1)  # what is loaded and compiled once is not to count
+        training, seconds = play_short(Path(place) / "short", REHEARSED)
+    experiment, config = training.experiment, training.config
+    seconds *= turns(experiment, config.rounds) / turns(experiment, experiment.clock.rounds)
+    sizes = {batch_size_at(experiment.batch_size, Clock(k, config.rounds)) for k in range(config.rounds)}
+    batch = " to ".join(str(size) for size in sorted({min(sizes), max(sizes)}))
     print(f"recipe: {config.recipe}")
     for name, value in config.arguments.items():
         print(f"  {name} = {value}")
     print(f"data: {config.spec.name}, {config.spec.rows:,} training events of {config.spec.x.shape}")
     for player in experiment.players:
         print(f"  player {player.name}: {sum(p.numel() for p in player.trains.parameters()):,} parameters")
-    print(f"threads: {config.threads}, batch size: {experiment.batch_size}, rounds: {config.rounds:,}")
+    print(f"threads: {config.threads}, batch size: {batch}, rounds: {config.rounds:,}")
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most so far")
-    print(f"estimated time: {per_round * config.rounds / 60:.1f} minutes at {per_round * 1e3:.1f} ms per round")
+    print(f"estimated time: {seconds / 60:.1f} minutes at {1e3 * seconds / config.rounds:.1f} ms per round")

@@ -9,9 +9,12 @@ import torch
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
+from simulacra.batch import Batch
+from simulacra.domains.toys import TOYS
 from simulacra.figures.curves import Curves, curves
 from simulacra.figures.duels import Moment, losses_and_quality, moments, quadrants
 from simulacra.gallery._play import Game, numbers, play
+from simulacra.random import draws
 
 
 def goodfellow_panels(seed: int = 0) -> Figure:
@@ -42,6 +45,41 @@ def goodfellow_panels(seed: int = 0) -> Figure:
             moment("(d) q = p, D = 1/2", -0.5, 1.0, True),
         ],
     )
+
+
+def trained_panels(seed: int = 0) -> Figure:
+    """A one-dimensional GAN while it learns: densities, its discriminator beside the best one, and where latents go.
+
+    Lectures: A:376-388, C:664-690
+
+    The mixture of two Gaussians of `toys:mixture1d`. Densities of generated events are histograms of 100,000. Dashed
+    is the discriminator that was trained; the best one for the same generator would be p / (p + q).
+    """
+    at = (20, 200, 600, 2000)
+    edges = np.linspace(-4.5, 4.5, 181)
+    x = (edges[1:] + edges[:-1]) / 2
+    panels: list[Moment] = []
+
+    def look(round_: int, game: Game) -> None:
+        if round_ not in at:
+            return
+        both: Any = game.experiment.learners["game"]  # type: ignore[index]
+        codec = game.experiment.codec
+        with torch.no_grad():
+            inside = codec.encode(Batch(torch.from_numpy(x).float()[:, None])).x
+            score = both.judge(Batch(inside)).score.flatten()
+            z = torch.linspace(-2, 2, 12)[:, None]
+            moved = codec.decode(both.push({"z": z})).x[:, 0]
+            with draws(seed):
+                made = codec.decode(both.sample(100_000)).x[:, 0].numpy()
+        p = torch.from_numpy(x).float()[:, None]
+        data = TOYS["mixture1d"].log_prob(p).exp().numpy()
+        drawn = np.histogram(made, edges)[0] / len(made) / (x[1] - x[0])
+        title = f"after {round_:,} rounds"
+        panels.append(Moment(title, data, drawn, numbers(torch.sigmoid(score)), numbers(z[:, 0]), numbers(moved)))
+
+    play("gan", "toys:mixture1d", seed, max(at), look, latent=1, hidden=64)
+    return moments(x, panels)
 
 
 def _linear(x: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
