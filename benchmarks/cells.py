@@ -114,18 +114,21 @@ def build(cell: Cell) -> tuple[Experiment, Any, Mapping[str, torch.Tensor]]:
 def trained(cell: Cell, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None) -> Trained:
     """Plays the recipe's game for the CPU minutes of the cell; `look(images, so far)` at every mark of images seen.
 
-    The number of rounds follows from a pilot game of `PILOT` rounds, which goes through all its stages.
+    The number of rounds follows from a pilot game of `PILOT` rounds, which goes through all its stages; with 0 minutes
+    the recipe plays its own.
     """
+    if not cell.minutes:
+        return _played(cell, None, sorted(marks), look)
     budget = 60 * cell.minutes
     pilot = _played(cell, PILOT)
     return _played(cell, max(PILOT, round(PILOT * budget / pilot.seconds)), sorted(marks), look)
 
 
 def _played(
-    cell: Cell, rounds: int, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None
+    cell: Cell, rounds: int | None, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None
 ) -> Trained:
     experiment, dataset, rows = build(cell)
-    experiment.clock = experiment.clock._replace(rounds=rounds)
+    experiment.clock = experiment.clock._replace(rounds=rounds or experiment.clock.rounds)
     state = Trained(experiment, dataset, rows, cell.seed, 0.0, 0, 0)
     data = DataStream(dataset, rows["train"], experiment.codec, seed=cell.seed)
     waiting = list(marks)

@@ -141,7 +141,13 @@ def test_fetch_keeps_only_what_was_published(tmp_path: Path, monkeypatch: pytest
                 open_data("mnist", fetch=True)
             assert not list((tmp_path / "cache" / "mnist").iterdir())
     assert len(open_data("mnist", fetch=True)) == 20
-    assert len(open_data("mnist")) == 20
+    grey, white = (open_data(name)[:].x for name in ("mnist", "mnist:binary"))
+    assert len(grey) == 20
+    assert set(white.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(white, open_data("mnist", binary=True)[:].x)
+    assert float((white - grey).mean().abs()) < 4 * 0.5 / white.numel() ** 0.5
+    with pytest.raises(UserError, match="expected mnist or mnist:binary, came mnist:grey"):
+        open_data("mnist:grey")
 
 
 @pytest.mark.slow

@@ -19,10 +19,11 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
     """The data set that a name or a path stands for, in physical units.
 
     Args:
-        name: `toys:NAME`, `fashion-mnist`, `mnist`, `emoji` (also `emoji:32`, `emoji:google:64`), `electrons`, or a
-            path: `.h5`/`.hdf5` showers, `.npz` arrays, an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of PNGs.
-        options: go to the one that opens it: `rows` and `seed` for toys, `fetch` for pictures, and `size`, `vendor` and
-            `variants` for emoji.
+        name: `toys:NAME`, `fashion-mnist`, `mnist` (also `mnist:binary`), `emoji` (also `emoji:32`,
+            `emoji:google:64`), `electrons`, or a path: `.h5`/`.hdf5` showers, `.npz` arrays, `.txt` text, an IDX file
+            (`...-idx3-ubyte`, also `.gz`) or a folder of PNGs.
+        options: go to the one that opens it: `rows` and `seed` for toys, `fetch` and `binary` for Fashion-MNIST and
+            MNIST, `fetch`, `size`, `vendor` and `variants` for emoji.
 
     Raises:
         UserError: nothing has this name, or it does not hold what its name says.
@@ -36,7 +37,7 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
         from simulacra.domains import toys
 
         return _call(toys.open_toy, text.removeprefix("toys:"), text, options)
-    if text in PICTURES:
+    if text.split(":")[0] in PICTURES:
         from simulacra.domains import images
 
         return _call(images.open_canonical, text, text, options)
@@ -80,6 +81,10 @@ def _opener(path: Path) -> Callable[..., Dataset]:
         from simulacra.domains import arrays
 
         return arrays.open_npz
+    if path.suffix == ".txt":
+        from simulacra.domains import text
+
+        return text.open_text
     from simulacra.domains import images
 
     if path.is_dir():
@@ -87,15 +92,16 @@ def _opener(path: Path) -> Callable[..., Dataset]:
     if path.name.removesuffix(".gz").endswith(("ubyte", ".idx")):
         return images.open_idx
     raise UserError(
-        f"expected a path that ends in .h5, .hdf5, .npz or -ubyte, or a folder of PNGs, came {path.name!r}; convert it"
+        "expected a path that ends in .h5, .hdf5, .npz, .txt or -ubyte, or a folder of PNGs, "
+        f"came {path.name!r}; convert it"
     )
 
 
 def observables(spec: DataSpec) -> list[Observable]:
     """What a specialist reads off an event of this data."""
-    from simulacra.domains import calorimeter, images, toys
+    from simulacra.domains import calorimeter, images, text, toys
 
-    by_layout: dict[str, Any] = {"layers": calorimeter, "image": images}
+    by_layout: dict[str, Any] = {"layers": calorimeter, "image": images, "sequence": text}
     return list(by_layout.get(spec.layout, toys).observables(spec))
 
 

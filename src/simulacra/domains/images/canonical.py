@@ -81,18 +81,23 @@ def data_folder() -> Path:
     return Path(os.environ.get("SIMULACRA_DATA") or "~/.cache/simulacra").expanduser()
 
 
-def open_canonical(name: str, *, fetch: bool = False) -> ArrayDataset:
+def open_canonical(name: str, *, binary: bool = False, fetch: bool = False) -> ArrayDataset:
     """Fashion-MNIST or MNIST: 60,000 + 10,000 pictures [1, 28, 28] of 10 classes, the last 10,000 rows for testing.
 
     Args:
-        name: `fashion-mnist` or `mnist`.
+        name: `fashion-mnist` or `mnist`, or `mnist:binary`.
+        binary: black and white pictures, each pixel white with its grey level as probability, drawn once and for all:
+            then probabilities of pictures compare between models (Salakhutdinov and Murray 2008).
         fetch: download what is missing from its canonical address into the data folder.
 
     Raises:
         UserError: the files are nowhere, or their content is not what was published.
         SimulacraError: a download failed.
     """
-    source = SOURCES[name]
+    name, colon, word = name.partition(":")
+    if colon and word != "binary":
+        raise UserError(f"expected {name} or {name}:binary, came {name}:{word}; choose one of them")
+    binary, source = binary or bool(colon), SOURCES[name]
     folder = _find([*source.places, str(data_folder() / name)])
     if folder is None:
         folder = data_folder() / name
@@ -102,13 +107,21 @@ def open_canonical(name: str, *, fetch: bool = False) -> ArrayDataset:
                 f"into {folder}, or open it with fetch=True"
             )
         _fetch(source, folder)
-    return open_idx_folder(folder, name=name, digests=source.digests, classes=list(source.classes))
+    called = f"{name}-binary" if binary else name
+    return open_idx_folder(folder, name=called, digests=source.digests, classes=list(source.classes), binary=binary)
 
 
 def open_idx_folder(
-    folder: Path, *, name: str = "", digests: tuple[str, ...] = (), classes: list[str] | None = None
+    folder: Path,
+    *,
+    name: str = "",
+    digests: tuple[str, ...] = (),
+    classes: list[str] | None = None,
+    binary: bool = False,
 ) -> ArrayDataset:
     """A folder with the four IDX files of an MNIST-like set, whose `t10k` rows are the test part.
+
+    `binary` is that of `open_canonical`.
 
     Raises:
         UserError: a file is missing or damaged, or its content has another sha256 than `digests` says.
@@ -122,6 +135,9 @@ def open_idx_folder(
         if digests and content_digest(arrays[-1]) != digests[k]:
             raise UserError(f"expected {file} as published, {path} has other content; remove it and fetch it again")
     images, labels = np.concatenate(arrays[::2]), np.concatenate(arrays[1::2])
+    if binary:
+        white = np.random.default_rng(0).random(images.shape, dtype=np.float32) < images / np.float32(255)
+        images = 255 * white.astype(np.uint8)
     rows = torch.arange(len(images))
     parts = {"train": rows[: len(arrays[0])], "test": rows[len(arrays[0]) :]}
     return pictures(name or folder.name, images, labels, classes=classes, parts=parts)
