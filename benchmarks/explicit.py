@@ -34,9 +34,9 @@ GREY, BINARY = "fashion-mnist", "mnist:binary"
 TITLES = {GREY: "Fashion-MNIST, grey levels", BINARY: "MNIST, black and white"}
 VAES = ("vae", "beta_vae", "beta_tcvae", "iwae", "gmvae", "vamp_vae", "categorical_vae", "cvae", "iaf_vae")
 WHITE: dict[str, dict[str, Any]] = {
-    **dict.fromkeys((*VAES, "naive_bayes"), {"likelihood": "bernoulli"}),
-    **dict.fromkeys(("made", "nade", "rbm"), {}),
-    **dict.fromkeys(("pixelcnn", "pixelrnn"), {"levels": 2}),
+    **{key: {"likelihood": "bernoulli"} for key in (*VAES, "naive_bayes")},
+    **{key: {} for key in ("made", "nade", "rbm")},
+    **{key: {"levels": 2} for key in ("pixelcnn", "pixelrnn")},
 }
 """Recipes whose probability of a black and white picture can be asked, and what they are told."""
 TOLD: dict[str, dict[str, Any]] = {name: {"levels": 256, "head": "logistic"} for name in ("pixelcnn", "pixelrnn")}

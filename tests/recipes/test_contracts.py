@@ -123,6 +123,9 @@ CASES = {
     ),
     "nade": Case("nade", "digits.npz", {"hidden": 4, "batch": 16}),
     "pixelcnn": Case("pixelcnn", "digits.npz", {"levels": 4, "head": "logistic", "width": 2, "depth": 2, "batch": 16}),
+    "pixelrnn": Case("pixelrnn", "digits.npz", {"levels": 4, "width": 2, "depth": 2, "batch": 16}),
+    "char_rnn": Case("char_rnn", "words.txt", {"width": 4, "depth": 2, "batch": 16}),
+    "transformer": Case("transformer", "words.txt", {"width": 4, "heads": 2, "depth": 2, "batch": 16}),
     "rbm": Case("rbm", "digits.npz", {"hidden": 4, "batch": 16, "burn": 3}),
     "rbm by CD-k": Case("rbm", "digits.npz", {"hidden": 4, "batch": 16, "burn": 3, "persistent": False, "steps": 2}),
     "boltzmann": Case("boltzmann", "digits.npz", {"batch": 16, "burn": 1}),
@@ -146,6 +149,10 @@ CASES = {
     "nsf autoregressive": Case(
         "nsf", "toys:ring8", {"layers": 2, "hidden": (8,), "batch_size": 16, "autoregressive": True}
     ),
+    "mdn": Case("mdn", "toys:ring8", {"components": 3, "hidden": (8,), "batch_size": 16}),
+    "mdn diagonal": Case(
+        "mdn", "toys:ring8", {"components": 1, "full": False, "heteroscedastic": False, "batch_size": 16}
+    ),
     "vae": Case("vae", "toys:ring8", {"width": 8, "batch": 16}),
     "vae pictures": Case("vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
     "vae of bits": Case("vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "likelihood": "bernoulli"}),
@@ -154,8 +161,22 @@ CASES = {
     "beta_vae of a capacity": Case("beta_vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "capacity": 5.0}),
     "iwae": Case("iwae", "toys:ring8", {"width": 8, "batch": 16, "draws": 3}),
     "iwae pictures": Case("iwae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "draws": 2}),
+    "iaf_vae": Case("iaf_vae", "toys:ring8", {"width": 8, "hidden": (8,), "context": 3, "batch": 16}),
+    "iaf_vae pictures": Case(
+        "iaf_vae", "digits.npz", {"width": 4, "latent": 3, "hidden": (8,), "context": 3, "batch": 16}
+    ),
     "ae": Case("ae", "toys:ring8", {"width": 8, "batch": 16}),
     "ae pictures": Case("ae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "components": 2}),
+    "conv_ae": Case("conv_ae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "conv_ae of a mixture": Case(
+        "conv_ae", "digits16.npz", {"width": 4, "latent": 3, "batch": 16, "components": 2, "full": False}
+    ),
+    "shortcut_ae": Case("shortcut_ae", "digits.npz", {"width": 4, "latent": 3, "depth": 2, "batch": 16}),
+    "shortcut_ae across": Case(
+        "shortcut_ae",
+        "digits.npz",
+        {"width": 4, "latent": 3, "depth": 2, "batch": 16, "shortcuts": False, "across": True},
+    ),
     "dae": Case("dae", "toys:ring8", {"width": 8, "batch": 16}),
     "dae pictures": Case("dae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "corruption": "masking"}),
     "gmvae": Case("gmvae", "toys:ring8", {"width": 8, "batch": 16, "components": 3}),
@@ -180,6 +201,15 @@ CASES = {
     "vq_vae": Case("vq_vae", "digits.npz", {"width": 4, "codes": 8, "size": 3, "prior_width": 8, "batch": 16}),
     "flow_matching": Case("flow_matching", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3, "paired": True}),
     "flow_matching pictures": Case("flow_matching", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3}),
+    "latent_diffusion": Case("latent_diffusion", "toys:ring8", {"width": 8, "hidden": 8, "batch_size": 16, "steps": 3}),
+    "latent_diffusion pictures": Case(
+        "latent_diffusion",
+        "digits.npz",
+        {"width": 4, "latent": 2, "base": 4, "batch_size": 16, "steps": 3, "first": 0.1},
+    ),
+    "distilled_diffusion": Case(
+        "distilled_diffusion", "toys:ring8", {"teacher": "teacher", "finest": 8, "steps": 1, "batch_size": 16}
+    ),
     "score_sde": Case("score_sde", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
     "score_sde exploding": Case(
         "score_sde",
@@ -238,7 +268,17 @@ def files(tmp_path_factory) -> Path:
     np.savez(place / "digits.npz", x=small, label=labels[:160])
     np.savez(place / "digits16.npz", x=small.repeat(2, 1).repeat(2, 2), label=labels[:160])
     calorimeter.save(place / "showers.h5", calorimeter.open_bundled()[:64], calorimeter.LAR3)
+    (place / "words.txt").write_text("the quick brown fox jumps over the lazy dog. " * 80)
+    for _ in workflow.begin(
+        place / "teacher", "edm", "toys:ring8", {"hidden": 8}, rounds=5, threads=1, rows=200
+    ).rounds():
+        pass
     return place
+
+
+def arguments(case: Case, files: Path) -> dict[str, Any]:
+    """Those of the case, with the folder of a teacher among the files."""
+    return {name: str(files / value) if name == "teacher" else value for name, value in case.arguments.items()}
 
 
 def source(case: Case, files: Path) -> tuple[str, dict[str, Any]]:
@@ -252,7 +292,7 @@ def building(case: Case, files: Path):
     name, options = source(case, files)
     dataset = open_data(name, **options)
     chosen = recipes.find(case.recipe)
-    return lambda: chosen.build(dataset.spec, chosen.resolve(case.arguments)), dataset
+    return lambda: chosen.build(dataset.spec, chosen.resolve(arguments(case, files))), dataset
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -273,7 +313,7 @@ def trained(request, files, tmp_path_factory) -> workflow.Training:
     case = CASES[request.param]
     name, options = source(case, files)
     folder = tmp_path_factory.mktemp("runs") / "run"
-    training = workflow.begin(folder, case.recipe, name, case.arguments, rounds=3, threads=1, **options)
+    training = workflow.begin(folder, case.recipe, name, arguments(case, files), rounds=3, threads=1, **options)
     for _ in training.rounds():
         pass
     return training

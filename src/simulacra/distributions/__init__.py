@@ -2,6 +2,7 @@
 
 from simulacra.distributions.categorical import Categorical, CategoricalEncoder, CategoricalPrior
 from simulacra.distributions.likelihoods import Bernoulli, Gaussian, Pixels
+from simulacra.distributions.mixtures import MixtureDensityNetwork
 from simulacra.distributions.priors import ConditionalPrior, MixturePrior, Prior, StandardNormalPrior, VampPrior, kl
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "CategoricalPrior",
     "ConditionalPrior",
     "Gaussian",
+    "MixtureDensityNetwork",
     "MixturePrior",
     "Pixels",
     "Prior",

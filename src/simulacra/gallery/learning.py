@@ -13,6 +13,7 @@ from simulacra.figures.sketches import tree
 PLACES: dict[str, tuple[str, str]] = {
     "autoregressive": ("explicit density", "exact"),
     "flow": ("explicit density", "exact"),
+    "mixture": ("explicit density", "exact"),
     "vae": ("explicit density", "a bound"),
     "autoencoder": ("explicit density", "a bound"),
     "diffusion": ("explicit density", "a bound"),

@@ -93,6 +93,8 @@ def _convert(flag: str, value: Any, hint: Any) -> Any:
     for kind in (k for k in kinds if k is not type(None)):
         try:
             return _read(value, kind)
+        except UserError:
+            raise
         except ValueError:
             continue
     wanted = " or ".join(getattr(k, "__name__", str(k)) for k in kinds)
@@ -107,6 +109,8 @@ def _read(text: str, kind: Any) -> Any:
         return words[text.lower()]
     if kind in (int, float, str):
         return kind(text)
+    if hasattr(kind, "from_folder"):
+        return kind.from_folder(text)
     if typing.get_origin(kind) in (tuple, list, Sequence):
         inner = typing.get_args(kind)[0]
         return [_read(item, inner) for item in text.split(",")]
