@@ -118,7 +118,7 @@ def _likelihood(found: Trained, test: Batch) -> dict[str, Any] | None:
         many = None if exact else nats(DRAWS, FEW)
     except UserError:  # the codec is many-to-one, or there is neither for this picture
         return None
-    told = not torch.equal(_with_other_class(found, test[:PIECE]), one[:PIECE]) if exact else bool(test.given)
+    told = not torch.equal(_with_other_class(found, test[:PIECE]), one[:PIECE])
     numbers = one if many is None else many
     return {
         "kind": "density" if exact else "bound",
@@ -157,15 +157,14 @@ def _quality(found: Trained, dataset: Any, rows: Mapping[str, torch.Tensor]) -> 
     (a, a_class), (b, b_class), (c, _) = (look(classifier, batch.x) for batch in (real, made, spare))
     near = coverage(a[:2000], b[:2000], c[:2000])
     label = real.given["label"].flatten()
-    other = found.sample(256, {**real[:256].given, "label": real.given["label"][:256].flip(0)}).x
-    hears = not torch.equal(other, made.x[:256])
+    same, other = (found.sample(256, {"label": labels}).x for labels in (label[:256], (label[:256] + 1) % 10))
     return {
         "samples": n,
         "fid": [*_numbers(fid(a, b, c))],
         "kid": [*_numbers(kid(a, b))],
         **{name: [*_numbers(near[name])] for name in ("precision", "recall")},
         "least_class": float((np.bincount(b_class, minlength=10) / np.bincount(a_class, minlength=10)).min()),
-        "asked": float((b_class == label.numpy()).mean()) if hears else None,
+        "asked": float((b_class == label.numpy()).mean()) if not torch.equal(same, other) else None,
         "accuracy": accuracy(classifier, real.x, label),
         "milliseconds": {str(size): found.milliseconds(size, 3) for size in ((1, 1000) if once < 60 else (1,))},
         "finite": bool(torch.isfinite(made.x).all()),
