@@ -30,14 +30,14 @@ CASES = {
         "The saturating loss under a discriminator of ten turns; the non-saturating loss.",
     ),
     "collapse": (
-        "gan --data toys:ring8 --hidden 32 --lr 0.0003 --rounds 1500",
+        "gan --data toys:ring8 --hidden 16 --lr 0.0003 --rounds 800",
         "wgan_gp --data toys:ring8 --rounds 600",
-        "Small networks at a low rate; the critic with a gradient penalty.",
+        "Tiny networks at a low rate; the critic with a gradient penalty.",
     ),
     "oscillation": (
         "gan --data toys:ring8 --hidden 32 --lr 0.0003 --rounds 1500",
         "r1_gan --data toys:ring8 --rounds 1500",
-        "The same game; the penalty of the gradient at real events.",
+        "Small networks at a low rate; the penalty of the gradient at real events.",
     ),
     "divergence": (
         "wgan --data toys:ring8 --clip 100 --lr 0.005 --warm 5 --rounds 600",
