@@ -14,6 +14,9 @@ from simulacra.batch import Batch, Given, Noise
 from simulacra.distributions import kl
 from simulacra.training.game import Loss
 
+TOGETHER = 512
+"""Codes that go through the decoder at once in an importance-weighted bound."""
+
 
 class LatentVariableModel(nn.Module):
     """A latent variable model: `p(x) = int p(x | z) p(z) dz`, sampled by `z ~ p(z)`, then `x ~ p(x | z)`.
@@ -143,8 +146,11 @@ class VAE(LatentVariableModel):
         Source: Burda, Grosse and Salakhutdinov (2016), arXiv:1509.00519.
         """
         q, p = self.encode(batch), self.prior(batch.given)
-        weights = []
-        for _ in range(draws):
-            z = q.rsample() if torch.is_grad_enabled() else q.sample()
-            weights.append(self.decode(z, batch.given).log_prob(batch.x) + p.log_prob(z) - q.log_prob(z))
-        return torch.stack(weights).logsumexp(0) - math.log(draws)
+        weights, most = [], max(1, TOGETHER // max(len(batch), 1))
+        for start in range(0, draws, most):
+            count = (min(most, draws - start),)
+            z = q.rsample(count) if torch.is_grad_enabled() else q.sample(count)
+            rows = batch.map(lambda value, k=count[0]: value.repeat(k, *[1] * (value.dim() - 1)))
+            inside = self.decode(z.flatten(0, 1), rows.given).log_prob(rows.x).view(*count, -1)
+            weights.append(inside + p.log_prob(z) - q.log_prob(z))
+        return torch.cat(weights).logsumexp(0) - math.log(draws)

@@ -60,10 +60,8 @@ class Autoregressive(nn.Module):
 
     def to_data(self, z: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
         told, x, log_slope = self._told(z, given), torch.zeros_like(z), torch.zeros_like(z)
-        for place in range(z.shape[1]):
-            found, slope = self.transform.inverse(z, self.network(x, told))
-            now = self.network.order == place
-            x, log_slope = torch.where(now, found, x), torch.where(now, slope, log_slope)
+        for _ in range(z.shape[1]):  # every pass sets one number more for good; no number sees those that are not
+            x, log_slope = self.transform.inverse(z, self.network(x, told))
         return x, log_slope.sum(1)
 
     def _told(self, x: Tensor, given: Given) -> Tensor | None:

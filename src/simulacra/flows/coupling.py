@@ -43,7 +43,6 @@ class Coupling(nn.Module):
 
     stay: Tensor
     move: Tensor
-    back: Tensor
 
     def __init__(
         self, mask: Tensor, transform: Elementwise, given: Mapping[str, Field] = {}, hidden: Sequence[int] = (128, 128)
@@ -57,7 +56,6 @@ class Coupling(nn.Module):
             raise ValueError("expected at least one number to move, came a mask of all true; clear one of its entries")
         self.register_buffer("stay", stay)
         self.register_buffer("move", move)
-        self.register_buffer("back", torch.cat([stay, move]).argsort())
         # With nothing to look at (one number, no condition) the network sees a constant and learns a plain map.
         self.network = MLP(max(1, len(stay) + self.conditions.size), transform.size * len(move), hidden)
         last = self.network.layers[-1]
@@ -69,18 +67,18 @@ class Coupling(nn.Module):
         seen = self.conditions.beside(fixed, given) if self.told else fixed.new_ones(len(fixed), 1)
         return self.network(seen).view(len(seen), self.transform.size, len(self.move)).transpose(1, 2)
 
-    def _join(self, fixed: Tensor, moved: Tensor) -> Tensor:
-        return torch.cat([fixed, moved], 1)[:, self.back]
+    def _join(self, x: Tensor, moved: Tensor) -> Tensor:
+        return x.to(moved.dtype).index_copy(1, self.move, moved)
 
     def to_latent(self, x: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
         fixed = x[:, self.stay]
         moved, log_slope = self.transform.forward(x[:, self.move], self._parameters_of(fixed, given))
-        return self._join(fixed, moved), log_slope.sum(1)
+        return self._join(x, moved), log_slope.sum(1)
 
     def to_data(self, z: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
         fixed = z[:, self.stay]
         moved, log_slope = self.transform.inverse(z[:, self.move], self._parameters_of(fixed, given))
-        return self._join(fixed, moved), log_slope.sum(1)
+        return self._join(z, moved), log_slope.sum(1)
 
 
 class AffineCoupling(Coupling):

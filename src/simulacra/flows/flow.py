@@ -104,12 +104,14 @@ class Flow(nn.Module):
     def sample(self, n: int, given: Given = {}) -> Batch:
         """n new events, one for each row of `given`; no gradient, evaluation mode."""
         training = self.training
-        self.eval()
+        if training:
+            self.eval()
         try:
             with torch.no_grad():
                 return self.push(self.noise(n), given)
         finally:
-            self.train(training)
+            if training:
+                self.train()
 
     def loss(self, batch: Batch) -> Loss:
         """Maximum likelihood: the weighted mean of `-log p(x | given)`, in nats per event."""

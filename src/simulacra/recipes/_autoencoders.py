@@ -85,7 +85,7 @@ def by_bound(
     hooks: Sequence[Hook] = (),
 ) -> Experiment:
     """One player who makes minus a bound small with Adam, the rate falling to 0 over the second half."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     player = Player("vae", model, loss or model.loss, optimizer, clip=100.0, schedule=linear_decay(0.5))
     return Experiment(model, [player], codec, rounds, batch, modules(model=model), hooks)
 

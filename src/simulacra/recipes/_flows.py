@@ -32,7 +32,7 @@ def by_likelihood(
 ) -> Experiment:
     """One player who maximises the likelihood of the data, and the exponential moving average of its weights."""
     average = averaged_copy(flow)
-    optimizer = torch.optim.Adam(flow.parameters(), lr=lr, weight_decay=weight_decay)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     player = Player("flow", flow, flow.loss, optimizer, clip=10.0, schedule=linear_decay(0.5))
     return Experiment(
         model=average,

@@ -21,8 +21,8 @@ PAPER = "Zhao, Mathieu and LeCun 2017 arXiv 1609.03126"
 def ebgan(
     data: DataSpec,
     *,
-    margin: float = 1.0,
-    pull: float = 0.1,
+    margin: float | None = None,
+    pull: float | None = None,
     code: int = 32,
     latent: int | None = None,
     width: int | None = None,
@@ -35,7 +35,9 @@ def ebgan(
 
     The critic makes the energy of data small and that of fakes at least `margin`, in encoded units squared;
     `pull` times the pulling-away term spreads the codes of fakes. Scores are minus energies. The autoencoder is a
-    critic's body down to `code` numbers and a second generator back: DCGAN networks for pictures, MLPs for points.
+    critic's body down to `code` numbers and a second generator back: DCGAN networks for pictures, with a margin of
+    0.05, near the energy of data (at 1, beyond the variance of a pixel, all fakes become one picture), and a pull of
+    0.3; MLPs for points, 1 and 0.1.
     """
     need_layout(data, "ebgan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -44,6 +46,8 @@ def ebgan(
     lr, options = lr or (2e-4 if picture else 1e-3), sized(data, width)
     narrow: dict[str, Any] = options | ({"dense": code} if picture else {"hidden": (width, width, code)})
     autoencoder = AutoencoderCritic(critic_for(spec, **narrow).body, generator_for(spec, code, **options))
+    margin = (0.05 if picture else 1.0) if margin is None else margin
+    pull = (0.3 if picture else 0.1) if pull is None else pull
     terms = [PullingAway(pull)] if pull else []
     game = GAN(
         generator_for(spec, latent, **options),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from simulacra.training.game import Clock, Experiment
@@ -34,17 +34,22 @@ class EMA:
     """
 
     def __init__(self, live: nn.Module, average: nn.Module, decay: float = 0.999, every: int = 1) -> None:
-        self.live, self.average, self.decay, self.every = live, average, decay, every
+        self.decay, self.every = decay, every
         self._norms = list(_spectral_norms(average))
+        self._own: list[Tensor] = list(average.parameters())
+        self._others: list[Tensor] = list(live.parameters())
+        self._holders = [
+            (own, other) for own, other in zip(average.modules(), live.modules(), strict=True) if own._buffers
+        ]
 
     @torch.no_grad()
     def _blend(self, decay: float, iterations: int = 10) -> None:
-        for own, other in zip(self.average.parameters(), self.live.parameters(), strict=True):
-            own.lerp_(other, 1 - decay)
+        torch._foreach_lerp_(self._own, self._others, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         vectors = {id(vector) for norm, _ in self._norms for vector in (norm._u, norm._v)}
-        for own, other in zip(self.average.buffers(), self.live.buffers(), strict=True):
-            if id(own) not in vectors:
-                own.copy_(other)
+        for mine, theirs in self._holders:
+            for name, own in mine._buffers.items():
+                if own is not None and id(own) not in vectors:
+                    own.copy_(theirs._buffers[name])  # type: ignore[arg-type]
         for norm, weight in self._norms:
             norm._power_method(norm._reshape_weight_to_matrix(weight.original), iterations)
 

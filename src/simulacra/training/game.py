@@ -177,7 +177,8 @@ class Experiment:
     def restore_modes(self) -> None:
         """Puts every module back into the mode in which the recipe left it."""
         for module, training in self._modes:
-            module.training = training
+            if module.training is not training:
+                module.training = training
 
     def optimizers(self) -> list[Optimizer]:
         """Each optimiser once, in the order of the players."""

@@ -66,6 +66,7 @@ def train(
         engine.agree(experiment.learners)
         for hook in experiment.hooks:
             hook.start(experiment)
+    seats = {player.name: _Seat(player, experiment.learners) for player in experiment.players}
     while experiment.clock.round < experiment.clock.rounds:
         clock = experiment.clock
         reseed(seed, "round", clock.round, engine.rank)
@@ -76,7 +77,8 @@ def train(
             if not player.when(clock):
                 continue
             repeats = player.repeats(clock) if callable(player.repeats) else player.repeats
-            seat = _Seat(player, experiment.learners)
+            seat = seats[player.name]
+            seat.sit()
             for _ in range(repeats):
                 batch = of[player.name].next(batch_size_at(experiment.batch_size, clock)).to(engine.device)
                 with torch.enable_grad():
@@ -122,16 +124,26 @@ def _weight(batch: Batch) -> Tensor:
 
 
 class _Seat:
-    """What a player may move, and the buffers that it may not: looked up once in a round, kept in every turn."""
+    """What a player may move, and the buffers that it may not.
+
+    The tree of modules is walked once in a run and stays as it is; what needs a gradient and what the buffers hold is
+    seen every round.
+    """
 
     def __init__(self, player: Player | Solver, root: nn.Module) -> None:
-        self.parameters = [p for p in player.trains.parameters() if p.requires_grad]
-        modules = {id(module) for module in player.trains.modules()}
-        mine = {id(value) for value in player.trains.buffers()}
+        self.player, self.named = player, list(player.trains.named_parameters())
+        own = {id(module) for module in player.trains.modules()}
+        self.mine = list(player.trains.modules())
+        self.others = [module for module in root.modules() if id(module) not in own]
+
+    def sit(self) -> None:
+        """Looks up what this round's turns may move and must keep."""
+        player, named = self.player, [(name, p) for name, p in self.named if p.requires_grad]
+        self.parameters = [p for _, p in named]
+        mine = {id(value) for module in self.mine for value in module._buffers.values()}
         self.foreign = [
             (module._buffers, name, value)
-            for module in root.modules()
-            if id(module) not in modules
+            for module in self.others
             for name, value in module._buffers.items()
             if id(value) not in mine
         ]
@@ -142,7 +154,7 @@ class _Seat:
             self.same.append((group, [torch.empty_like(value) for value in group]))
         if isinstance(player, Player):
             known = {id(p) for group in player.optimizer.param_groups for p in group["params"]}
-            lost = [n for n, p in player.trains.named_parameters() if p.requires_grad and id(p) not in known]
+            lost = [name for name, p in named if id(p) not in known]
             if lost or not self.parameters:
                 came = f"{lost[0]} outside of it" if lost else "none that needs a gradient"
                 raise UserError(
