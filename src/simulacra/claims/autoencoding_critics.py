@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
-from sklearn.datasets import load_digits
 from torch.nn.functional import normalize
 
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.claims.claim import Claim, Result
 from simulacra.claims.runs import w1
+from simulacra.claims.shortcuts import digits
 from simulacra.figures.curves import Curves, curves
 from simulacra.random import draws, reseed
 from simulacra.recipes.began import began
@@ -28,12 +28,6 @@ from simulacra.training.loop import train
 Array = np.ndarray
 COUNT = 400
 """Pictures that are looked at."""
-
-
-def digits() -> Batch:
-    """The 1,797 digits of scikit-learn, [N, 1, 8, 8] from 0 to 1."""
-    x, _ = load_digits(return_X_y=True)
-    return Batch(torch.from_numpy(np.asarray(x, dtype=np.float32)).view(-1, 1, 8, 8) / 16)
 
 
 DIGITS = DataSpec("digits", "image", Field((1, 8, 8), range=(0.0, 1.0)), rows=1797)
@@ -52,7 +46,7 @@ def pulled(weight: float, seed: int, rounds: int) -> tuple[float, float, float]:
     """Of EBGAN with this weight: codes' mean squared cosine, spread of fakes, energy of fakes over that of data."""
     reseed(seed, "claims", "pulling away")
     game = ebgan(DIGITS, pull=weight, width=16, code=16, latent=16, rounds=rounds)
-    data, roots = digits(), game.learners
+    data, roots = Batch(digits()), game.learners
     for _ in train(game, streams_for(game, Rows(DIGITS, data), seed), seed=seed):
         pass
     fakes = made(game, seed)
@@ -93,7 +87,7 @@ RANK = "rank correlation of the measure and W1"
 
 def followed(game: Experiment, part: str, seed: int, rounds: int, looks: int) -> tuple[Array, Array]:
     """A watched number, its mean since the last look, and W1 to real pictures, [looks] each."""
-    game.clock, data, every = Clock(0, rounds), digits(), rounds // looks
+    game.clock, data, every = Clock(0, rounds), Batch(digits()), rounds // looks
     real = data.x[:COUNT].flatten(1).numpy()
     watched, far, sums = [], [], 0.0
     for step in train(game, streams_for(game, Rows(DIGITS, data), seed), seed=seed):

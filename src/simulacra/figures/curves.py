@@ -22,7 +22,7 @@ class Curves:
         marks: name -> (x [K], y [K]), drawn as points in the colour of the line of this name, or the next one.
         steps: name -> (edges [K + 1], heights [K]), drawn as a filled outline.
         log: the logarithmic axes, "", "x", "y" or "xy".
-        at: name -> height of a dashed level line.
+        at: name -> height of a level line, dashed, dotted or both.
         limits: of y.
     """
 
@@ -64,8 +64,8 @@ def curves(panels: Sequence[Curves], columns: int = 2, width: float = 3.3, heigh
             for name, (x, y) in panel.marks.items():
                 label = None if name in panel.lines else name
                 axis.plot(np.asarray(x), np.asarray(y), "o", ms=4, color=look[name][0], label=label)
-            for name, level in panel.at.items():
-                axis.axhline(level, color=REAL, lw=0.8, ls=(0, (6, 3)), label=name)
+            for k, (name, level) in enumerate(panel.at.items()):
+                axis.axhline(level, color=REAL, lw=0.8, ls=(0, ((6, 3), (1, 2), (6, 2, 1, 2))[k % 3]), label=name)
             if "x" in panel.log:
                 axis.set_xscale("log")
             if "y" in panel.log:

@@ -1,0 +1,118 @@
+"""Rendered shapes whose factors are known, and how many numbers an autoencoder needs for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from sklearn.metrics import r2_score
+from sklearn.neighbors import KNeighborsRegressor
+from torch import Tensor
+
+from simulacra.batch import Batch, DataSpec, Field
+from simulacra.claims.claim import Claim, Result
+from simulacra.claims.conditioning import learn
+from simulacra.figures.curves import Curves, curves
+from simulacra.random import reseed
+from simulacra.recipes.ae import ae
+
+FACTORS = ("across", "down", "size", "angle")
+SIDE = 12
+"""Of the pictures, in pixels."""
+
+
+def shapes(factors: Tensor, side: int = SIDE) -> Tensor:
+    """Soft ellipses three times as long as wide, [N, 1, side, side] from 0 to 1.
+
+    Args:
+        factors: [N, 4] from -1 to 1: place across and down (a fifth of a side), logarithm of the size, and angle (a
+            quarter turn from end to end).
+    """
+    across, down, size, angle = (factors[:, k, None, None] for k in range(4))
+    place = (torch.arange(side) + 0.5) / side - 0.5
+    x, y = place[None, None] - 0.2 * across, place[None, :, None] - 0.2 * down
+    turn, width = math.pi / 4 * angle, 0.1 * 1.4**size
+    along, aside = x * turn.cos() + y * turn.sin(), y * turn.cos() - x * turn.sin()
+    away = ((along / (3 * width)).square() + (aside / width).square()).sqrt()
+    return torch.sigmoid((1 - away) * 4)[:, None]
+
+
+def rendered(n: int, count: int, side: int = SIDE) -> tuple[Tensor, Tensor]:
+    """Pictures and factors [n, 4] of which the first `count` are drawn, uniform and independent, and the others 0."""
+    factors = torch.zeros(n, 4)
+    factors[:, :count] = 2 * torch.rand(n, count) - 1
+    return shapes(factors, side), factors
+
+
+def fitted(x: Tensor, held: Tensor, latent: int, seed: int, rounds: int) -> tuple[float, np.ndarray, np.ndarray]:
+    """Error on held-back pictures over their variance, and the codes of both, of an autoencoder of `latent` numbers."""
+    spec = DataSpec("shapes", "vector", Field((x[0].numel(),)))
+    build = partial(ae, latent=latent, width=128, batch=64, lr=2e-3, rounds=rounds)
+    game = learn(build, spec, Batch(x.flatten(1)), seed, "factors")
+    model: Any = game.model.eval()
+    both = [game.codec.encode(Batch(part.flatten(1))) for part in (x, held)]
+    with torch.no_grad():
+        wrong = model.reconstruct(both[1]).x - both[1].x
+        codes = [model.encode(batch).mean.numpy() for batch in both]
+    return float(wrong.square().sum() / (both[1].x - both[1].x.mean(0)).square().sum()), codes[0], codes[1]
+
+
+READ, DROP, ELBOW = "least R2 of a factor, from k codes", "error at k codes / at k - 1", "error at k + 1 codes / at k"
+
+
+def counting(seed: int, rounds: int = 1500, count: int = 3, rows: int = 6000) -> Result:
+    """Autoencoders of 1 to k + 1 codes on pictures of k factors; in the control the pictures have one factor more."""
+    found, least = {}, {}
+    for k, sizes in ((count, range(1, count + 2)), (count + 1, range(count, count + 2))):
+        reseed(seed, "counting")
+        x, factors = rendered(rows + 1000, k)
+        seen, held = slice(rows), slice(rows, None)
+        for latent in sizes:
+            found[k, latent], codes, others = fitted(x[seen], x[held], latent, seed, rounds)
+            if latent == count:
+                reader = KNeighborsRegressor(5, weights="distance").fit(codes, factors[seen, :k].numpy())
+                scores = r2_score(factors[held, :k].numpy(), reader.predict(others), multioutput="raw_values")
+                least[k] = float(np.min(scores))
+    values = {
+        READ: least[count],
+        DROP: found[count, count] / found[count, count - 1],
+        ELBOW: found[count, count + 1] / found[count, count],
+    }
+    control = {READ: least[count + 1], ELBOW: found[count + 1, count + 1] / found[count + 1, count]}
+    arrays = {
+        f"{k} factors": np.array([[latent, error] for (j, latent), error in found.items() if j == k]).T
+        for k in (count, count + 1)
+    }
+    return Result(values, control, arrays)
+
+
+def draw_counting(results: Sequence[Result]) -> Figure:
+    lines = {
+        name: (results[0].arrays[name][0], np.exp(np.mean([np.log(r.arrays[name][1]) for r in results], 0)))
+        for name in results[0].arrays
+    }
+    panel = Curves("what comes back of shapes", "numbers in a code", "error / variance", lines, marks=lines, log="y")
+    return curves([panel], width=4.4)
+
+
+CLAIMS = (
+    Claim(
+        name="autoencoders-find-the-degrees-of-freedom",
+        statement="An autoencoder finds the meaningful degrees of freedom of its data.",
+        lecture="C:25, C:40",
+        paper="Hinton and Salakhutdinov 2006, Science 313",
+        experiment=counting,
+        bounds={READ: (0.95, math.inf), DROP: (-math.inf, 0.3), ELBOW: (0.5, math.inf)},
+        control="pictures with a fourth factor, of which the same number of codes knows too few.",
+        budget="1,500 rounds on 64 shapes of 12 x 12, six autoencoders",
+        figure=draw_counting,
+        seeds=5,
+        note="Ellipses whose place across and down and whose size vary, three factors; the fourth is the angle. The "
+        "codes know the factors together, by their five nearest neighbours; none of them need be one factor.",
+    ),
+)  # fmt: skip
