@@ -141,7 +141,7 @@ class Hook(Protocol):
 
 @dataclass(eq=False)
 class Experiment:
-    """What a recipe returns: a game, ready to be played.
+    """What a recipe returns: a game, ready to be played. Its modules are all there before the first round, and stay.
 
     Attributes:
         model: what is sampled, judged and exported: the averaged copy where there is one.
