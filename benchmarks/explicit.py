@@ -9,6 +9,7 @@ One thread per process.
 from __future__ import annotations
 
 import argparse
+import datetime
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from cells import Cell, Trained, build, kept, run, trained
+from loop import hardware
 
 from simulacra import recipes
 from simulacra.batch import Batch
@@ -193,6 +195,7 @@ def page(wanted: Sequence[Cell]) -> str:
             lines += [f"## {TITLES[data]}, {minutes:g} CPU minutes", ""]
             lines += _white(rows) if data == BINARY else _grey(rows)
     lines += ["Left out: " + "; ".join(f"`{name}`, which {why}" for name, why in APART.items()) + ".", ""]
+    lines.append(f"Command: `python benchmarks/explicit.py`, {hardware()}, {datetime.date.today()}.\n")
     return "\n".join(lines)
 
 

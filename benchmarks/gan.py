@@ -8,6 +8,7 @@ share the work by `--seeds` or `--only`. One thread per process.
 from __future__ import annotations
 
 import argparse
+import datetime
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from cells import Cell, Trained, build, kept, run, trained
+from loop import hardware
 from torch import Tensor
 
 from simulacra import recipes
@@ -150,6 +152,7 @@ def page(wanted: Sequence[Cell]) -> str:
         lines += [f"**{missing} of {len(wanted)} trainings are still to be made**; `seeds`: how many a row has.", ""]
     for (data, minutes), rows in groups.items():
         lines += _table(DATA[data], minutes, rows)
+    lines.append(f"Command: `python benchmarks/gan.py`, {hardware()}, {datetime.date.today()}.\n")
     return "\n".join(lines)
 
 

@@ -31,8 +31,8 @@ class MADE(nn.Module):
 
     Every unit has a degree m. A hidden unit sees units below with `m(above) >= m(below)`, the outputs of number d see
     hidden units of degree strictly below d: `m_d > m(below)`, so that no number sees itself and the conditionals
-    multiply to a normalised density. (The lectures print `>=` for the outputs as well, which lets each number see
-    itself.) What is given has degree 0: everybody sees it. Shapes ([B, D], [B, given_size]) -> [B, D, K].
+    multiply to a normalised density. (With `>=` for the outputs as well each number would
+    see itself.) What is given has degree 0: everybody sees it. Shapes ([B, D], [B, given_size]) -> [B, D, K].
 
     Source: Germain, Gregor, Murray and Larochelle, "MADE" (2015, arXiv:1502.03509).
 
