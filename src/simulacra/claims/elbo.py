@@ -158,7 +158,7 @@ def draw_adding(results: Sequence[Result]) -> Figure:
 CLAIMS = (
     Claim(
         name="evidence-is-the-bound-and-a-gap",
-        statement="log p(x) is the evidence lower bound and KL(q(z | x), p(z | x)), which is never negative.",
+        statement="The logarithm of p(x) is the evidence lower bound and KL(q(z | x), p(z | x)), never negative.",
         lecture="D:187-199",
         paper="Kingma and Welling 2014, arXiv 1312.6114; Lucas et al. 2019, arXiv 1911.02469",
         experiment=adding,
