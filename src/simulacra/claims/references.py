@@ -62,10 +62,9 @@ def depending(seed: int, rounds: int = 200) -> Result:
 
 def draw_depending(results: Sequence[Result]) -> Figure:
     seeds = np.arange(len(results))
-    lines = {name: (seeds, [max(float(r.arrays[name]), 1e-12) for r in results]) for name in results[0].arrays}
-    return curves(
-        [Curves("a picture in another batch", x="seed", y="change", lines=lines, marks=lines, log="y")], width=5
-    )
+    lines = {name: (seeds, np.array([r.arrays[name] for r in results])) for name in results[0].arrays}
+    panel = Curves("a picture in another batch", x="seed", y="log10 of its change", lines=lines, marks=lines)
+    return curves([panel], width=5)
 
 
 UNEVEN = "spread of path lengths over their mean, with over without"
