@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import datetime
 import hashlib
 import inspect
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from loop import hardware
 from torch import nn
 
 from simulacra import recipes
@@ -201,3 +204,35 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
             write_atomic(place(folder, cell), canonical({"code": code(cell), **found}))
             print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
         yield cell
+
+
+def command(
+    words: str,
+    results: Path,
+    cells: Callable[[float, float, Sequence[int]], list[Cell]],
+    measure: Callable[[Cell], dict[str, Any]],
+    page: Callable[[Sequence[Cell]], str],
+    *,
+    minutes: float,
+    best: float,
+    data: Sequence[str],
+    out: Path,
+) -> None:
+    """The command line of a table: makes what is missing, and writes the page of what exists for all seeds."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=minutes, help="of CPU for every recipe")
+    parser.add_argument("--best", type=float, default=best, help="of CPU for the best")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", help="these recipes")
+    parser.add_argument("--data", nargs="+", choices=data, default=list(data), help="these data")
+    parser.add_argument("--page", action="store_true", help="put the page together of what exists")
+    parser.add_argument("--out", type=Path, default=out)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    if not asked.page:
+        wanted = [c for c in cells(asked.minutes, asked.best, asked.seeds) if c.recipe in (asked.only or [c.recipe])]
+        for _ in run(results, [c for c in wanted if c.data in asked.data], measure):
+            pass
+    made = f"Command: `python {sys.argv[0]}`, {hardware()}, {datetime.date.today()}.\n"
+    text = page(cells(asked.minutes, asked.best, [0, 1, 2])).rstrip()
+    asked.out.write_text(f"{text}\n\n{made}", encoding="utf-8")

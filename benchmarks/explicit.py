@@ -8,8 +8,6 @@ One thread per process.
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, kept, run, trained
-from loop import hardware
+from cells import Cell, Trained, build, command, kept, trained
 
 from simulacra import recipes
 from simulacra.batch import Batch
@@ -46,7 +43,7 @@ TOLD: dict[str, dict[str, Any]] = {name: {"levels": 256, "head": "logistic"} for
 APART = {
     "distilled_diffusion": "needs another run",
     "untrained": "shows what nothing gives",
-    "boltzmann": "784 visible units without structure, by Gibbs sampling",
+    "boltzmann": "has 784 visible units without structure, by Gibbs sampling",
 }
 """Recipes that are left out, and why."""
 N, FEW, MANY = 5000, 1000, 10_000
@@ -195,7 +192,6 @@ def page(wanted: Sequence[Cell]) -> str:
             lines += [f"## {TITLES[data]}, {minutes:g} CPU minutes", ""]
             lines += _white(rows) if data == BINARY else _grey(rows)
     lines += ["Left out: " + "; ".join(f"`{name}`, which {why}" for name, why in APART.items()) + ".", ""]
-    lines.append(f"Command: `python benchmarks/explicit.py`, {hardware()}, {datetime.date.today()}.\n")
     return "\n".join(lines)
 
 
@@ -275,23 +271,15 @@ def _spread(values: Sequence[float], error: float, digits: int) -> str:
     return f"{np.mean(values):.{digits}f} ± {error:.{digits}f}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=3.0, help="of CPU for every recipe")
-    parser.add_argument("--best", type=float, default=20.0, help="of CPU for the best six")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", help="these recipes")
-    parser.add_argument("--data", nargs="+", choices=TITLES, default=list(TITLES), help="these data")
-    parser.add_argument("--page", action="store_true", help="put the page together of what exists")
-    parser.add_argument("--out", type=Path, default=Path("docs/explicit.md"))
-    asked = parser.parse_args()
-    torch.set_num_threads(1)
-    if not asked.page:
-        wanted = [c for c in cells(asked.minutes, asked.best, asked.seeds) if c.recipe in (asked.only or [c.recipe])]
-        for _ in run(RESULTS, [c for c in wanted if c.data in asked.data], measure):
-            pass
-    asked.out.write_text(page(cells(asked.minutes, asked.best, [0, 1, 2])), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__ or "",
+        RESULTS,
+        cells,
+        measure,
+        page,
+        minutes=3.0,
+        best=20.0,
+        data=list(TITLES),
+        out=Path("docs/explicit.md"),
+    )

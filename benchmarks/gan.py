@@ -7,8 +7,6 @@ share the work by `--seeds` or `--only`. One thread per process.
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, kept, run, trained
-from loop import hardware
+from cells import Cell, Trained, build, command, kept, trained
 from torch import Tensor
 
 from simulacra import recipes
@@ -152,7 +149,6 @@ def page(wanted: Sequence[Cell]) -> str:
         lines += [f"**{missing} of {len(wanted)} trainings are still to be made**; `seeds`: how many a row has.", ""]
     for (data, minutes), rows in groups.items():
         lines += _table(DATA[data], minutes, rows)
-    lines.append(f"Command: `python benchmarks/gan.py`, {hardware()}, {datetime.date.today()}.\n")
     return "\n".join(lines)
 
 
@@ -214,24 +210,7 @@ def _spread(found: Sequence[dict[str, Any]], name: str, scale: float, digits: in
     return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=5.0, help="of CPU for every recipe")
-    parser.add_argument("--best", type=float, default=20.0, help="of CPU for the best five")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", help="these recipes")
-    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="these data")
-    parser.add_argument("--page", action="store_true", help="put the page together of what exists")
-    parser.add_argument("--out", type=Path, default=Path("docs/gan.md"))
-    asked = parser.parse_args()
-    torch.set_num_threads(1)
-    if not asked.page:
-        wanted = [c for c in cells(asked.minutes, asked.best, asked.seeds) if c.recipe in (asked.only or [c.recipe])]
-        wanted = [c for c in wanted if c.data in asked.data]
-        for _ in run(RESULTS, wanted, measure):
-            pass
-    asked.out.write_text(page(cells(asked.minutes, asked.best, [0, 1, 2])), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__ or "", RESULTS, cells, measure, page, minutes=5.0, best=20.0, data=list(DATA), out=Path("docs/gan.md")
+    )

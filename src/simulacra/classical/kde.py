@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from simulacra.batch import Batch, DataSpec, Given, Noise
 from simulacra.classical.bins import Bins
+from simulacra.classical.keeping import gather, keep
 from simulacra.errors import UserError
 from simulacra.training.game import Loss
 
@@ -68,12 +69,7 @@ class KDE(nn.Module):
     def collect(self, batch: Batch) -> dict[str, Tensor]:
         """The events themselves: one batch must hold them all."""
         batch = batch[: len(self.x)]
-        weight = torch.ones(len(batch), device=batch.x.device) if batch.weight is None else batch.weight
-        found = {"x": batch.x.flatten(1), "kind": self.bins(len(batch), batch.given), "weight": weight}
-        sums = {name: torch.zeros_like(getattr(self, name)) for name in found}
-        for name, value in found.items():
-            sums[name][: len(batch)] = value
-        return {**sums, "batches": torch.ones((), device=batch.x.device)}
+        return gather(self, batch, {"x": batch.x.flatten(1), "kind": self.bins(len(batch), batch.given)})
 
     def solve(self, sums: Mapping[str, Tensor]) -> Loss:
         """Keeps them and chooses the bandwidth.
@@ -81,12 +77,7 @@ class KDE(nn.Module):
         Raises:
             UserError: they came from several processes.
         """
-        if sums["batches"] > 1:
-            raise UserError(
-                f"expected one process to keep training events, came {int(sums['batches'])}; train without torchrun"
-            )
-        for name in ("x", "kind", "weight"):
-            getattr(self, name).copy_(sums[name])
+        keep(self, sums)
         scores = None
         if not self.fixed:
             scores = self.cross_validation()

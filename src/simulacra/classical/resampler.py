@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.batch import Batch, DataSpec, Given
-from simulacra.errors import UserError
+from simulacra.classical.keeping import gather, keep
 from simulacra.networks.conditioning import Conditions
 from simulacra.training.game import Loss
 
@@ -55,14 +55,9 @@ class Resampler(nn.Module):
         return self.conditions.beside(torch.zeros(n, 0, device=self.x.device), given) * self.scale
 
     def collect(self, batch: Batch) -> dict[str, Tensor]:
-        """The events themselves: there is no sum to speak of, and one batch must hold them all."""
+        """The events themselves: one batch must hold them all."""
         batch = batch[: len(self.x)]
-        weight = torch.ones(len(batch), device=batch.x.device) if batch.weight is None else batch.weight
-        found = {"x": batch.x, "told": self._told(len(batch), batch.given), "weight": weight}
-        sums = {name: torch.zeros_like(getattr(self, name)) for name in found}
-        for name, value in found.items():
-            sums[name][: len(batch)] = value
-        return {**sums, "batches": torch.ones((), device=batch.x.device)}
+        return gather(self, batch, {"x": batch.x, "told": self._told(len(batch), batch.given)})
 
     def solve(self, sums: Mapping[str, Tensor]) -> Loss:
         """Keeps them.
@@ -70,12 +65,7 @@ class Resampler(nn.Module):
         Raises:
             UserError: they came from several processes.
         """
-        if sums["batches"] > 1:
-            raise UserError(
-                f"expected one process to keep training events, came {int(sums['batches'])}; train without torchrun"
-            )
-        for name in ("x", "told", "weight"):
-            getattr(self, name).copy_(sums[name])
+        keep(self, sums)
         return Loss({}, {"events": (self.weight > 0).sum()})
 
     @torch.no_grad()
