@@ -171,6 +171,19 @@ def test_guidance_of_weight_one_is_no_guidance():
         told(2.0, drop=0.0)
 
 
+def test_events_taken_in_parts_are_those_taken_together(monkeypatch):
+    """Each keeps its start and its conditions, whatever goes through the sampler with it."""
+    model, given = told(1.0), {"label": torch.arange(7) % 3}
+    torch.manual_seed(3)
+    together = model.sample(7, given).x
+    monkeypatch.setattr("simulacra.diffusion.diffusion.AT_ONCE", 6)
+    torch.manual_seed(3)
+    assert torch.allclose(model.sample(7, given).x, together, rtol=1e-5)
+    torch.manual_seed(3)
+    assert not torch.allclose(model.sample(7, {"label": given["label"].flip(0)}).x, together, rtol=1e-4)
+    assert model.sample(0, {"label": given["label"][:0]}).x.shape == (0, 2)
+
+
 def test_protocols():
     parts = DenseDenoiser((2,), hidden=8), (2,)
     chain = DiffusionChain(*parts, Chain(), "noise", Ancestral(5))
