@@ -148,9 +148,9 @@ def _in_time(of: Callable[[Batch, int], torch.Tensor], batch: Batch) -> torch.Te
 def _quality(found: Trained, dataset: Any, rows: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     classifier = train_classifier(dataset[rows["train"][:N]], spec=dataset.spec)
     start = time.process_time()
-    found.sample(PIECE, dataset[rows["test"][:PIECE]].given)
+    found.sample(FEW, dataset[rows["test"][:FEW]].given)
     once = time.process_time() - start
-    n = int(min(N, max(FEW, PATIENCE / once * 1024)))  # samples are made in blocks of 1,024
+    n = int(min(N, max(FEW, PATIENCE / once * FEW)))
     real, spare = dataset[rows["test"][:n]], dataset[rows["train"][: 5 * N]]
     made = found.sample(n, real.given)
     (a, a_class), (b, b_class), (c, _) = (look(classifier, batch.x) for batch in (real, made, spare))

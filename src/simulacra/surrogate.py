@@ -28,7 +28,7 @@ BLOCK = 1024
 def generate(
     model: nn.Module, codec: Codec, n: int, given: Given, seed: int = 0, *, raw: bool = False
 ) -> Iterator[Batch]:
-    """New events in physical units, in blocks of 1,024.
+    """New events in physical units, in blocks of 1,024, or of as many as the model takes `at_once` if these are fewer.
 
     Every block is drawn and pushed whole, from a seed of its own, and then cut: the events depend on neither the
     batch size nor the number of processes, and the first k of n are the first k of any other n.
@@ -38,11 +38,12 @@ def generate(
         raw: gives the events as the model makes them, before the codec's `decode`.
     """
     device = next((p.device for p in chain(model.parameters(), model.buffers())), torch.device("cpu"))
-    for k, start in enumerate(range(0, n, BLOCK)):
-        size = min(BLOCK, n - start)
-        block = {name: _padded(value[start : start + size], BLOCK).to(device) for name, value in given.items()}
+    whole = min(BLOCK, getattr(model, "at_once", 0) or BLOCK)
+    for k, start in enumerate(range(0, n, whole)):
+        size = min(whole, n - start)
+        block = {name: _padded(value[start : start + size], whole).to(device) for name, value in given.items()}
         with draws(seed_of(seed, "block", k)), torch.no_grad():
-            made: Batch = model.sample(BLOCK, codec.encode_given(block))  # type: ignore[operator]
+            made: Batch = model.sample(whole, codec.encode_given(block))  # type: ignore[operator]
             events = made if raw else codec.decode(Batch(made.x, block))
         yield events[:size].to("cpu")
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from simulacra.autoregressive.pixels import HEADS, PixelCNN, logistic_levels
+from simulacra.autoregressive.rows import RowStack
 from simulacra.batch import Batch, Field
 from simulacra.networks.gated import GatedStack
 
@@ -84,3 +85,21 @@ def test_drawing_looks_at_all_that_has_a_say():
             upper = model._log_probs(features, made, c).exp().cumsum(1)
             level = (upper <= noise["u"][:, c : c + 1]).sum(1)
             assert torch.equal(level.double(), made[:, c])
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [GatedStack(2, 4, 3, given_size=3), GatedStack(1, 3, 2, given_size=3, size=5), RowStack(2, 3, 2, given_size=3)],
+    ids=["gated", "kernels of 5", "rows"],
+)
+def test_features_pixel_by_pixel_are_those_of_the_whole_picture(stack):
+    strong(stack)
+    channels = 1 if isinstance(stack, GatedStack) and stack.layers[0].side == 2 else 2
+    x, told = torch.randn(4, channels, 6, 7).double(), torch.randn(4, 3).double()
+    with torch.no_grad():
+        whole, scan = stack(x, told), stack.scan(4, 7, told)
+        for row in range(6):
+            scan.row(x[:, :, row - 1] if row else torch.zeros(4, channels, 7).double())
+            for column in range(7):
+                found = scan.pixel(column, x[:, :, row, column - 1] if column else torch.zeros(4, channels).double())
+                assert torch.allclose(found, whole[:, :, row, column], atol=1e-12)

@@ -176,7 +176,7 @@ def test_events_taken_in_parts_are_those_taken_together(monkeypatch):
     model, given = told(1.0), {"label": torch.arange(7) % 3}
     torch.manual_seed(3)
     together = model.sample(7, given).x
-    monkeypatch.setattr("simulacra.diffusion.diffusion.AT_ONCE", 6)
+    monkeypatch.setattr("simulacra.diffusion.diffusion.CACHE", 6)
     torch.manual_seed(3)
     assert torch.allclose(model.sample(7, given).x, together, rtol=1e-5)
     torch.manual_seed(3)

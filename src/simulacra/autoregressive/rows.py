@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from simulacra.autoregressive.pixels import PixelCNN
-from simulacra.batch import Batch, Field, Given, Noise
-from simulacra.networks.gated import MaskedConv2d
+from simulacra.batch import Field
+from simulacra.networks.gated import MaskedConv2d, moves
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell states of one row, each [B, width, 1, W]."""
@@ -81,20 +82,65 @@ class RowStack(nn.Module):
 
     def __init__(self, channels: int, width: int, depth: int, given_size: int = 0) -> None:
         super().__init__()
-        half = FIRST // 2
         self.rows = MaskedConv2d(channels, 2 * width, (FIRST, FIRST), "A", rows=True)
         self.row = MaskedConv2d(channels, 2 * width, (1, FIRST), "A", rows=False)
         self.layers = nn.ModuleList(RowLSTM(width, given_size) for _ in range(depth))
-        self.reach = half
-
-    def first(self, x: Tensor) -> Tensor:
-        """The first layer: the rows above, and the row to the left."""
-        return self.rows(x) + self.row(x)
 
     def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
-        h = self.first(x)
+        h = self.rows(x) + self.row(x)
         for layer in self.layers:
             h = layer(h, told)
+        return h
+
+    def scan(self, n: int, width: int, told: Tensor | None = None) -> RowScan:
+        """The features of n pictures `width` pixels wide, pixel by pixel."""
+        return RowScan(self, n, width, told)
+
+
+class RowScan:
+    """Features of a `RowStack` pixel by pixel in raster order, each made once (see `networks.gated.GatedScan`)."""
+
+    def __init__(self, stack: RowStack, n: int, width: int, told: Tensor | None) -> None:
+        self.stack, self.layers = stack, [layer for layer in stack.layers if isinstance(layer, RowLSTM)]
+        self.told = moves(self.layers, told)
+        zero, size = stack.row.weight.new_zeros, self.layers[0].width
+        self.above = zero(n, stack.rows.in_channels, FIRST // 2, width + 2 * (FIRST // 2))
+        self.left = zero(n, stack.rows.in_channels, FIRST // 2 + width)
+        self.before = [zero(n, 2 * size, 1 + width) for _ in self.layers]
+        self.states = [(zero(n, size, width), zero(n, size, width)) for _ in self.layers]
+        self.first = zero(0)
+        self.gates: list[Tensor] = []
+        self.cells: list[Tensor] = []
+
+    def row(self, above: Tensor) -> None:
+        """Begins a row; `above` [n, C, W] is the one before it, zero for the first."""
+        half = FIRST // 2
+        self.above = torch.cat([self.above[:, :, 1:], functional.pad(above, (half, half))[:, :, None]], 2)
+        rows = self.stack.rows
+        self.first = functional.conv2d(self.above, rows.weight[:, :, :half], rows.bias)[:, :, 0]
+        self.gates = []
+        for layer, (hidden, _), told in zip(self.layers, self.states, self.told, strict=True):
+            gates = layer.above(hidden[:, :, None])[:, :, 0]
+            self.gates.append(gates if told is None else gates + told)
+        self.cells = [cell for _, cell in self.states]
+        self.states = [(torch.zeros_like(hidden), torch.zeros_like(cell)) for hidden, cell in self.states]
+
+    def pixel(self, column: int, before: Tensor) -> Tensor:
+        """Features [n, 2 width] of the pixel of this column; `before` [n, C] is the one to its left."""
+        half, row = FIRST // 2, self.stack.row
+        if column:
+            self.left[:, :, column + half - 1] = before
+        seen, kernel = self.left[:, :, column : column + half].flatten(1), row.weight[:, :, 0, :half].flatten(1)
+        h = functional.linear(seen, kernel, row.bias) + self.first[:, :, column]
+        for k, layer in enumerate(self.layers):
+            self.before[k][:, :, column + 1] = h
+            kernel = layer.row.weight[:, :, 0, :2].flatten(1)
+            gates = functional.linear(self.before[k][:, :, column : column + 2].flatten(1), kernel, layer.row.bias)
+            o, f, i, g = (gates + self.gates[k][:, :, column]).chunk(4, 1)
+            cell = i.sigmoid() * g.tanh() + f.sigmoid() * self.cells[k][:, :, column]
+            hidden = o.sigmoid() * cell.tanh()
+            self.states[k][0][:, :, column], self.states[k][1][:, :, column] = hidden, cell
+            h = h + functional.linear(hidden, layer.out.weight[:, :, 0, 0], layer.out.bias)
         return h
 
 
@@ -103,7 +149,7 @@ class PixelRNN(PixelCNN):
 
     Encoded x, heads, probabilities and conditions are those of `PixelCNN`. A recurrent row sees as far up as the
     picture goes, where convolutions see as far as they are deep; the price is that rows of one picture wait for each
-    other in training. Drawing costs H W passes over one row.
+    other in training.
 
     Args:
         shape: (C, H, W).
@@ -138,35 +184,3 @@ class PixelRNN(PixelCNN):
     ) -> None:
         super().__init__(shape, levels, width=2 * width, depth=1, head=head, mixture=mixture, given_fields=given_fields)
         self.stack = RowStack(shape[0], width, depth, self.told.size)
-
-    @torch.no_grad()
-    def push(self, noise: Noise, given: Given = {}) -> Batch:
-        """The picture whose every level is where the sum of probabilities passes u, in raster order; no gradient."""
-        u, told = noise["u"], self.told(given) if self.told.size else None
-        x = torch.zeros_like(u)
-        channels, height, width = self.shape
-        states: list[State | None] = [None] * len(self.stack.layers)
-        for row in range(height):
-            top = max(0, row - self.stack.reach)
-            for column in range(width):
-                features, _ = self._row(x, top, row, told, states)
-                features, pixel = features[..., column, None], x[:, :, row : row + 1, column, None]
-                for c in range(channels):
-                    sums = self._log_probs(features, pixel, c).exp().cumsum(1)[..., 0, 0]
-                    level = (sums <= u[:, c, row, column, None] * sums[:, -1:]).sum(1)
-                    x[:, c, row, column] = level.clamp(max=self.levels - 1).to(u)
-            states = list(self._row(x, top, row, told, states)[1])
-        return Batch(x, given)
-
-    def _row(
-        self, x: Tensor, top: int, row: int, told: Tensor | None, above: list[State | None]
-    ) -> tuple[Tensor, list[State]]:
-        """Features of one row [B, 2 width, 1, W] and the states of its layers, from the states of the row above."""
-        h = self.stack.first(self._scaled(x[:, :, top : row + 1]))[:, :, -1:]
-        states = []
-        for module, before in zip(self.stack.layers, above, strict=True):
-            assert isinstance(module, RowLSTM)
-            state = module.step(module.gates(h, told), before)
-            h = h + module.out(state[0])
-            states.append(state)
-        return h, states

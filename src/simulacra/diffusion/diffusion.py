@@ -20,7 +20,7 @@ from simulacra.training.game import Loss
 
 LIMIT = 10.0
 """Largest |ln(sigma / alpha)| that a network is told."""
-AT_ONCE = 2**17
+CACHE = 2**17
 """Numbers that a CPU takes through a sampler together: more leave its cache, and a picture takes twice as long."""
 
 
@@ -82,6 +82,12 @@ class Diffusion(nn.Module):
         """Calls of the network for one sample."""
         return self.sampler.evaluations * (1 if self.guidance == 1 else 2)
 
+    @property
+    def at_once(self) -> int:
+        """Events that go through the sampler together on a CPU; 0, all, elsewhere."""
+        here = next(self.network.parameters()).device.type == "cpu"
+        return max(1, CACHE // math.prod(self.shape)) if here else 0
+
     def predict(self, x: Tensor, place: Place, given: Given, keep: Tensor | None = None) -> Tensor:
         """The network's prediction at x [B, *shape], told the conditions where `keep` [B] is 1."""
         wide = place.beside(x)
@@ -131,11 +137,10 @@ class Diffusion(nn.Module):
         self.eval()
         try:
             with torch.no_grad():
-                start = self.start(n)
-                size = max(1, AT_ONCE // math.prod(self.shape)) if start.device.type == "cpu" else max(1, n)
+                size = self.at_once or max(1, n)
                 made = [
                     self.sampler(self, x, {name: v[k * size : (k + 1) * size] for name, v in given.items()})
-                    for k, x in enumerate(start.split(size))
+                    for k, x in enumerate(self.start(n).split(size))
                 ]
                 return Batch(torch.cat(made), given)
         finally:
