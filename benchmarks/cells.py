@@ -61,7 +61,7 @@ class Trained:
 
     Attributes:
         seconds: of CPU that training took; looking is not counted.
-        images: real events that the data's stream gave.
+        images: real events that the data's stream gave, or, where the game reads none of it, its own streams.
     """
 
     experiment: Experiment
@@ -135,11 +135,12 @@ def _played(
     state = Trained(experiment, dataset, rows, cell.seed, 0.0, 0, 0)
     data = DataStream(dataset, rows["train"], experiment.codec, seed=cell.seed)
     waiting = list(marks)
-    play = train(experiment, streams_of(experiment, data), seed=cell.seed)
+    streams = streams_of(experiment, data)
+    play = train(experiment, streams, seed=cell.seed)
     start = time.process_time()
     for step in play:
         state.seconds += time.process_time() - start
-        state.images = data.epoch * len(rows["train"]) + data.at
+        state.images = _seen(data.state_dict()) or _seen({k: v.state_dict() for k, v in streams.items()})
         state.rounds = step.clock.round
         if waiting and state.images >= waiting[0] and look is not None:
             look(waiting.pop(0), state)
@@ -147,6 +148,13 @@ def _played(
     experiment.learners.eval()
     experiment.model.eval()
     return state
+
+
+def _seen(state: Mapping[str, Any]) -> int:
+    """Events that a stream, or those of which it is made, has given."""
+    if "epoch" in state:
+        return state["epoch"] * state["rows"] + state["at"]
+    return sum(_seen(value) for value in state.values() if isinstance(value, Mapping))
 
 
 def code(cell: Cell) -> str:
