@@ -152,8 +152,9 @@ def test_mp4_where_it_is_installed():
 
 
 def test_a_grid_has_a_row_for_each_class_to_which_the_run_listens(digit_run, tmp_path, capsys):
-    assert run(["sample", str(digit_run), "--out", str(tmp_path / "a.png"), "-n", "40"]) == 0
-    assert "wrote 40 events" in capsys.readouterr().out
+    assert run(["sample", str(digit_run), "--out", str(tmp_path / "a.png"), "-n", "47"]) == 0
+    assert "wrote 40 events" in (said := capsys.readouterr().out)
+    assert "of 47, since a grid has full rows" in said
     from simulacra.cli.grid import write_grid
     from simulacra.figures import images
 

@@ -54,10 +54,11 @@ def sample(
             raise UserError(f"expected {n} events in {like} to take conditions from, it has {len(rows)}; lower -n")
         asked = {**{k: v for k, v in rows.given.items() if k in surrogate.spec.given}, **asked}
     if drawn:
-        from simulacra.cli.grid import write_grid
+        from simulacra.cli.grid import MOST, write_grid
 
         shown = write_grid(out, surrogate, n, asked, seed=seed, extrapolate=extrapolate, nearest=nearest)
-        print(f"wrote {shown:,} events to {plain(out)}")
+        left = "" if shown == n else f"; of {n:,}, since a grid has full rows and at most {MOST} pictures"
+        print(f"wrote {shown:,} events to {plain(out)}{left}")
         return
     about = {"run": plain(run), "recipe": plain(surrogate.config.recipe), "seed": seed}
     made = surrogate.sample(n, asked, seed=seed, raw=raw, extrapolate=extrapolate)
