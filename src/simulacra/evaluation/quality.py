@@ -32,7 +32,7 @@ def mse(reference: Any, generated: Any) -> Measurement:
         0.01
     """
     a, b = comparable(reference, generated, paired=True)
-    return mean_of_pairs(a, b, lambda x, y: (x - y).square().flatten(1).mean(1))
+    return _mean_of_pairs(a, b, lambda x, y: (x - y).square().flatten(1).mean(1))
 
 
 def psnr(reference: Any, generated: Any, *, peak: float = 1.0) -> Measurement:
@@ -168,7 +168,7 @@ def _mean(values: Array) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
-def mean_of_pairs(a: Tensor, b: Tensor, metric: Callable[[Tensor, Tensor], Tensor]) -> Measurement:
+def _mean_of_pairs(a: Tensor, b: Tensor, metric: Callable[[Tensor, Tensor], Tensor]) -> Measurement:
     floor = _mean(in_blocks(a, a.roll(1, 0), metric)) if len(a) > 1 else (np.nan, np.nan)
     return Measurement(*_mean(in_blocks(a, b, metric)), *floor, n=len(a))
 

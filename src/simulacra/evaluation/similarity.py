@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from simulacra.errors import UserError
 from simulacra.evaluation.measurement import Measurement
-from simulacra.evaluation.quality import mean_of_pairs, comparable, in_blocks
+from simulacra.evaluation.quality import _mean_of_pairs, comparable, in_blocks
 
 K1, K2, WINDOW, SIGMA = 0.01, 0.03, 11, 1.5
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -44,7 +44,7 @@ def ssim(reference: Any, generated: Any, *, peak: float = 1.0) -> Measurement:
     Wang et al. (2004), IEEE Trans. Image Process. 13, 600.
     """
     a, b = comparable(reference, generated, paired=True)
-    return mean_of_pairs(a, b, lambda x, y: _similarity(x, y, peak)[0])
+    return _mean_of_pairs(a, b, lambda x, y: _similarity(x, y, peak)[0])
 
 
 def ms_ssim(reference: Any, generated: Any, *, peak: float = 1.0) -> Measurement:
@@ -68,7 +68,7 @@ def ms_ssim(reference: Any, generated: Any, *, peak: float = 1.0) -> Measurement
     Wang, Simoncelli and Bovik (2003), Asilomar.
     """
     a, b = comparable(reference, generated, paired=True)
-    return mean_of_pairs(a, b, lambda x, y: _multiscale(x, y, peak))
+    return _mean_of_pairs(a, b, lambda x, y: _multiscale(x, y, peak))
 
 
 def likeness(reference: Any, generated: Any, *, pairs: int = 2000, peak: float = 1.0, seed: int = 0) -> Measurement:
