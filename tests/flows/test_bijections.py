@@ -76,8 +76,8 @@ def test_inverse_and_volume(name: str, size: int, conditional: bool):
     for x in (near, 1e3 * near, 1e6 * near):
         z, log_det = flow.to_latent(x, given)  # type: ignore[operator]
         back, inverse = flow.to_data(z, given)  # type: ignore[operator]
-        assert ((back - x).abs() < 1e-10 * x.abs().amax(1, keepdim=True).clamp(min=1)).all()
-        assert torch.allclose(log_det, -inverse, atol=1e-6)
+        assert ((back - x).abs() < 1e-10 * x.abs().clamp(min=1)).all()
+        assert torch.allclose(log_det, -inverse, atol=1e-10)
     z, log_det = flow.to_latent(near, given)  # type: ignore[operator]
     assert (z - near).abs().max() > 1e-3
     for k in range(2):

@@ -30,8 +30,9 @@ def test_inverse_and_volume(size: int):
     with torch.no_grad():
         z, log_det = flow.to_latent(x, given)
         back, inverse = flow.to_data(z, given)
-    assert (back - x).abs().max() < 1e-4
-    assert torch.allclose(log_det, -inverse, atol=1e-3)
+    tolerance = 10 * flow.tolerance / 100  # which is that of one step in evaluation mode; some ten steps add up
+    assert ((back - x).abs() < tolerance * x.abs().clamp(min=1)).all()
+    assert torch.allclose(log_det, -inverse, atol=tolerance)
     assert (z - x).abs().max() > 0.05
     flow = flow.double()
     flow.tolerance = 1e-9

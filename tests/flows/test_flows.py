@@ -60,12 +60,12 @@ def test_inverse_and_volume(size: int, told: bool):
 
 
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=3), st.integers(0, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 def test_round_trip_search(values: list[float], seed: int):
     bijection = wild(chain(3, False), 0.8, seed).double()
     x = torch.tensor([values], dtype=torch.float64)
     z, _ = bijection.to_latent(x)  # type: ignore[operator]
-    assert torch.allclose(bijection.to_data(z)[0], x, rtol=1e-8, atol=1e-8)  # type: ignore[operator]
+    assert ((bijection.to_data(z)[0] - x).abs() < 1e-10 * x.abs().clamp(min=1)).all()  # type: ignore[operator]
 
 
 def test_far_values_are_finite():

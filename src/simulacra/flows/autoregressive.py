@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.batch import Field, Given
-from simulacra.flows.transforms import Elementwise
+from simulacra.flows.transforms import Elementwise, within
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.made import MADE
 
@@ -55,14 +55,17 @@ class Autoregressive(nn.Module):
         nn.init.zeros_(self.network.last.bias)
 
     def to_latent(self, x: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
-        z, log_slope = self.transform.forward(x, self.network(x, self._told(x, given)))
+        z, log_slope = self.transform.forward(x, self._parameters_of(x, self._told(x, given)))
         return z, log_slope.sum(1)
 
     def to_data(self, z: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
         told, x, log_slope = self._told(z, given), torch.zeros_like(z), torch.zeros_like(z)
         for _ in range(z.shape[1]):  # every pass sets one number more for good; no number sees those that are not
-            x, log_slope = self.transform.inverse(z, self.network(x, told))
+            x, log_slope = self.transform.inverse(z, self._parameters_of(x, told))
         return x, log_slope.sum(1)
+
+    def _parameters_of(self, x: Tensor, told: Tensor | None) -> Tensor:
+        return self.network(within(x, self.transform), told)
 
     def _told(self, x: Tensor, given: Given) -> Tensor | None:
         return self.conditions(given).to(x.dtype) if self.conditions.size else None

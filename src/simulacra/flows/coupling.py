@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.batch import Field, Given
-from simulacra.flows.transforms import Affine, Elementwise, Shift
+from simulacra.flows.transforms import Affine, Elementwise, Shift, within
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.mlp import MLP
 
@@ -64,6 +64,7 @@ class Coupling(nn.Module):
             nn.init.zeros_(last.bias)
 
     def _parameters_of(self, fixed: Tensor, given: Given) -> Tensor:
+        fixed = within(fixed, self.transform)
         seen = self.conditions.beside(fixed, given) if self.told else fixed.new_ones(len(fixed), 1)
         return self.network(seen).view(len(seen), self.transform.size, len(self.move)).transpose(1, 2)
 

@@ -14,11 +14,14 @@ from torch.nn import functional
 class Elementwise(Protocol):
     """A monotone map of each number x [...] with its own `size` raw parameters h [..., size]; identity at h = 0.
 
-    Both directions return the number and the log of their slope there.
+    Both directions return the number and the log of their slope there. Its network is told numbers cut to +-`reach`.
     """
 
     @property
     def size(self) -> int: ...
+
+    @property
+    def reach(self) -> float: ...
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]: ...
 
@@ -37,6 +40,7 @@ class Shift:
     """
 
     size: int = 1
+    reach: float = math.inf
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         return x + h[..., 0], torch.zeros_like(x)
@@ -57,6 +61,7 @@ class Affine:
 
     bound: float = 3.0
     size: int = 2
+    reach: float = math.inf
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         s = self.bound * torch.tanh(h[..., 0] / self.bound)
@@ -75,8 +80,9 @@ class RationalQuadratic:
     `t = (x - x_k) / (x_k+1 - x_k)`:
     `y = y_k + (y_k+1 - y_k) (s t^2 + d_k t (1 - t)) / (s + (d_k+1 + d_k - 2 s) t (1 - t))`.
     The inverse is the root of a quadratic: both directions are closed forms and cost the same. K widths, K heights
-    and K - 1 inner slopes come from the network. There are no branches, and the knots are never in less than single
-    precision.
+    and K - 1 inner slopes come from the network, to which a number beyond the tail looks as if it lay there: else knots
+    would be driven together without limit, and no inverse were exact. There are no branches, and the knots are never in
+    less than single precision.
 
     Source: Durkan, Bekasov, Murray and Papamakarios, "Neural spline flows" (2019, arXiv:1906.04032).
 
@@ -107,6 +113,10 @@ class RationalQuadratic:
     def size(self) -> int:
         return 3 * self.bins - 1
 
+    @property
+    def reach(self) -> float:
+        return self.tail
+
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):
             x, h = _at_least_single(x), _at_least_single(h)
@@ -125,10 +135,10 @@ class RationalQuadratic:
             inner = y.clamp(-self.tail, self.tail)
             x0, w, y0, v, d0, d1 = _bin(inner, up, across, up, slopes)
             s, rise = v / w, inner - y0
-            bend = rise * (d1 + d0 - 2 * s)
-            a, b, c = v * (s - d0) + bend, v * d0 - bend, -s * rise
-            # The root that does not cancel (Press et al., Numerical Recipes, section 5.6).
-            t = (2 * c / (-b - (b.square() - 4 * a * c).clamp(min=1e-30).sqrt())).clamp(0, 1)
+            t = self._root(rise, s, v, d0, d1)
+            # One step of Newton's method: to the last digit where b^2 - 4 a c cancels, and it carries the gradient.
+            reached, log_slope = self._curve(t, s, torch.zeros_like(y0), v, d0, d1)
+            t = (t + (rise - reached) / (log_slope.exp() * w)).clamp(0, 1)
             _, log_slope = self._curve(t, s, y0, v, d0, d1)
             inside = y.abs() < self.tail
             return torch.where(inside, x0 + t * w, y), torch.where(inside, -log_slope, 0.0)
@@ -146,11 +156,24 @@ class RationalQuadratic:
         return self.tail * torch.cat([-ends, 2 * inner - 1, ends], -1)
 
     @staticmethod
+    @torch.no_grad()
+    def _root(rise: Tensor, s: Tensor, v: Tensor, d0: Tensor, d1: Tensor) -> Tensor:
+        """The t at which the curve has risen so far, in the form that does not cancel (Press et al., section 5.6)."""
+        bend = rise * (d1 + d0 - 2 * s)
+        a, b, c = v * (s - d0) + bend, v * d0 - bend, -s * rise
+        return (2 * c / (-b - (b.square() - 4 * a * c).clamp(min=1e-30).sqrt())).clamp(0, 1)
+
+    @staticmethod
     def _curve(t: Tensor, s: Tensor, y0: Tensor, v: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
         both = t * (1 - t)
         below = s + (d1 + d0 - 2 * s) * both
         slope = s.square() * (d1 * t.square() + 2 * s * both + d0 * (1 - t).square()) / below.square()
         return y0 + v * (s * t.square() + d0 * both) / below, slope.log()
+
+
+def within(x: Tensor, transform: Elementwise) -> Tensor:
+    """What the network of a transform is told of x: x cut to its reach."""
+    return x if transform.reach == math.inf else x.clamp(-transform.reach, transform.reach)
 
 
 def _at_least_single(x: Tensor) -> Tensor:
