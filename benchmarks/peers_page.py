@@ -23,8 +23,8 @@ VECTORS = (
     " of ten looks. `showers`: twelve observables of the bundled Geant4 showers. The error of the difference is that"
     " over events and seeds together. `not worse`: not by two of these errors. `step`: time of a step of 512 events,"
     " theirs over ours; above 1, simulacra is the faster. nflows' affine layers stretch by"
-    " `sigmoid(h + 2) + 0.001` from data to latent, which is always below 1.001. The network of `nsf` is told numbers cut"
-    " to the spline's box, those of its peers are not."
+    " `sigmoid(h + 2) + 0.001` from data to latent, which is always below 1.001. The network of `nsf` is told numbers"
+    " cut to the spline's box, those of its peers are not."
 )
 PICTURES = (
     "Black and white MNIST without classes, {seconds:g} CPU seconds of training for each side, pythae with the layers"
