@@ -9,11 +9,13 @@ from torch import nn
 
 from simulacra import recipes
 from simulacra.autoencoders import MMD, VQVAE, Codebook, CodePrior
+from simulacra.autoencoders.shapes import Flower, SwissRoll
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.errors import UserError
 from simulacra.protocols import Bound
 
 PLANE = DataSpec("plane", "vector", Field((2,)), rows=100)
+PAIRS = DataSpec("pairs", "image", Field((1, 8, 8), range=(0.0, 1.0)), {"label": Field((), "class", 2)}, rows=100)
 DOTS = DataSpec("dots", "image", Field((1, 8, 8), range=(0.0, 1.0)), rows=100)
 
 
@@ -103,6 +105,54 @@ def test_a_critic_of_codes_that_cannot_tell_says_two_log_two():
     assert float(game.encoder_loss(batch).parts["encoder"].detach()) == pytest.approx(math.log(2), abs=1e-5)
 
 
+@pytest.mark.parametrize("shape", [Flower(4), SwissRoll()], ids=["flower", "roll"])
+def test_pieces_of_a_prior_are_apart_and_make_the_whole(shape):
+    torch.manual_seed(0)
+    still = torch.zeros(4000, 2)
+    pieces = [shape((k + torch.rand(4000)) / 4, still) for k in range(4)]
+    if isinstance(shape, Flower):
+        assert torch.allclose(torch.cat(pieces).norm(dim=1), torch.tensor(2.0), atol=1e-5)
+        directions = torch.stack([piece[0] / 2 for piece in pieces])
+        assert torch.allclose(directions @ directions.T, torch.eye(4) - torch.eye(4).roll(2, 0), atol=1e-6)
+    else:
+        radius = [piece.norm(dim=1) for piece in pieces]
+        assert all(float(a.max()) <= float(b.min()) + 1e-4 for a, b in itertools.pairwise(radius))
+    whole, parts = shape(torch.rand(16_000), still.repeat(4, 1)), torch.cat(pieces)
+    assert torch.allclose(whole.mean(0), parts.mean(0), atol=0.06)
+    assert torch.allclose(whole.norm(dim=1).sort().values, parts.norm(dim=1).sort().values, atol=0.05)
+
+
+def test_a_critic_of_pieces_is_told_the_class_or_that_nobody_knows():
+    experiment = built("aae", PAIRS, width=4, prior="flower", told="prior", labelled=1)
+    game, seen = experiment.learners["game"], []
+    inner = game.critic.forward
+    game.critic.forward = lambda z, given: seen.append((z, given["label"])) or inner(z, given)
+    label = torch.arange(400) % 2
+    batch = Batch(torch.rand(400, *experiment.codec.spec(PAIRS).x.shape), {"label": label})
+    game.critic_loss(batch, known=True)
+    game.critic_loss(batch, known=False)
+    (_, told), (known, also), (_, hidden), (whole, _) = seen
+    assert torch.equal(told, label)
+    assert torch.equal(also, label)
+    assert bool((hidden == 2).all())
+
+    def agree(codes):  # two petals, to the right and to the left, each with 0.04 % of its codes beyond 0
+        return float((torch.where(codes[:, 0] > 0, 0, 1) == label).float().mean())
+
+    assert agree(known) > 0.99
+    assert 0.3 < agree(whole) < 0.7
+    assert agree(experiment.model.codes(experiment.model.noise(400), {"label": label})) > 0.99
+    assert [p.stream for p in experiment.players] == ["data", "data", "data", "labelled", "labelled"]
+
+
+def test_codes_are_drawn_where_they_are_said_to_be():
+    batch = Batch(torch.randn(5, 2))
+    for stochastic in (False, True):
+        model = built("aae", PLANE, width=8, stochastic=stochastic).model
+        first, second = (model.encode(batch).rsample() for _ in range(2))
+        assert torch.equal(first, second) != stochastic
+
+
 def test_similarity_is_zero_for_equal_features_and_grows_with_their_square():
     game = built("vae_gan", DOTS, width=4, latent=3).learners["game"]
     features = torch.randn(5, 7)
@@ -123,6 +173,12 @@ def test_wrong_arguments_say_what_to_do():
         ("cvae", {}, "expected data with a condition"),
         ("vq_vae", {}, "expected the layout image"),
         ("dae", {"corruption": "blur"}, "expected a corruption among"),
+        ("aae", {"prior": "rose"}, "expected a prior among normal, flower, swissroll"),
+        ("aae", {"prior": "flower", "latent": 3}, "expected a latent of 2"),
+        ("aae", {"prior": "flower", "told": "prior"}, "expected data with a class"),
+        ("aae", {"told": "prior"}, "expected a prior with pieces"),
+        ("aae", {"told": "critic"}, "expected told to be decoder or prior"),
+        ("aae", {"labelled": 3}, "expected told prior"),
     ]:
         with pytest.raises(UserError, match=words):
             built(name, PLANE, **arguments)

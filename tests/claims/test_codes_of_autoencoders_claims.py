@@ -117,7 +117,18 @@ def test_an_independent_posterior_that_knows_nothing_leaves_a_gap():
 def test_priors_are_centred_and_told_apart_from_a_gaussian():
     reseed(0)
     for shape in priors.SHAPES.values():
-        x = shape(1500)
+        x, again = (shape(torch.rand(1500), torch.randn(1500, 2)) for _ in range(2))
         assert x.abs().max() < 5
-        assert priors.apart(x, shape(1500)) == pytest.approx(0.5, abs=0.05)
+        assert priors.apart(x, again) == pytest.approx(0.5, abs=0.05)
         assert priors.apart(x, torch.randn(1500, 2) * x.std(0)) > 0.7
+
+
+def test_codes_in_the_petal_of_their_class_are_counted():
+    label = torch.arange(1000) % 10
+    held, codes = (
+        Batch(torch.zeros(1000, 1), {"label": label}),
+        priors.Flower()((label + 0.5) / 10, torch.zeros(1000, 2)),
+    )
+    assert priors.petals(codes, held) == 1
+    assert priors.petals(codes.roll(1, 0), held) == 0
+    assert priors.petals(codes[torch.randperm(1000)], held) < 0.2

@@ -198,6 +198,11 @@ CASES = {
     "vae_gan": Case("vae_gan", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
     "aae": Case("aae", "toys:ring8", {"width": 8, "batch": 16}),
     "aae pictures": Case("aae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
+    "aae in pieces": Case(
+        "aae",
+        "digits.npz",
+        {"width": 4, "batch": 16, "prior": "flower", "told": "prior", "labelled": 1, "stochastic": True},
+    ),
     "vq_vae": Case("vq_vae", "digits.npz", {"width": 4, "codes": 8, "size": 3, "prior_width": 8, "batch": 16}),
     "flow_matching": Case("flow_matching", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3, "paired": True}),
     "flow_matching pictures": Case("flow_matching", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3}),

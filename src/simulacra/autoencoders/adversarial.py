@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from simulacra.autoencoders.autoencoder import Autoencoder
 from simulacra.autoencoders.vae import LatentVariableModel
-from simulacra.batch import Batch
+from simulacra.batch import Batch, Given
 from simulacra.distributions import kl
 from simulacra.gan.objectives import Objective
 from simulacra.networks.heads import Critic
@@ -15,34 +15,44 @@ from simulacra.training.game import Loss
 
 
 class AAE(nn.Module):
-    """An adversarial autoencoder: a critic tells codes from draws of N(0, 1), the encoder moves until it cannot.
+    """An adversarial autoencoder: a critic tells codes from draws of the prior, the encoder moves until it cannot.
 
     Three losses, each of a player: reconstruction (encoder and decoder), the critic's, and the encoder's, which is that
     of a GAN whose generator is the encoder and whose data are the prior. Only draws of the prior are needed, no
-    density.
+    density. Where classes have pieces of the prior, the critic is told the class of a code and compares it with draws
+    of that piece; events whose class is not `known` are told apart from the whole prior, as of a class of their own.
 
     Args:
         autoencoder: encoder, decoder, and the prior as its `density`.
         critic: (z [B, latent], given) -> Verdict.
         objective: how scores become losses.
 
-    Source: Makhzani et al. (2016), arXiv:1511.05644.
+    Source: Makhzani et al. (2016), arXiv:1511.05644; with labels its section 2.3.
     """
 
     def __init__(self, autoencoder: Autoencoder, critic: Critic, objective: Objective) -> None:
         super().__init__()
         self.autoencoder, self.critic, self.objective = autoencoder, critic, objective
 
-    def critic_loss(self, batch: Batch) -> Loss:
+    def _told(self, batch: Batch, known: bool) -> Given:
+        if self.autoencoder.pieces is None:
+            return {}
+        name, count = self.autoencoder.pieces
+        label = batch.given[name]
+        return {name: label if known else torch.full_like(label, count)}
+
+    def critic_loss(self, batch: Batch, known: bool = True) -> Loss:
         """Draws of the prior are real, codes are fake; watches the mean scores."""
-        fake = self.critic(self.autoencoder.encode(batch).mean).score
-        real = self.critic(self.autoencoder.noise(len(batch))["z"]).score
+        told, model = self._told(batch, known), self.autoencoder
+        fake = self.critic(model.encode(batch).rsample(), told).score
+        drawn = model.codes(model.noise(len(batch)), batch.given if known else {})
+        real = self.critic(drawn, told).score
         parts = {"critic": batch.mean(self.objective.critic(real, fake))}
         return Loss(parts, {"real_score": real.mean(), "fake_score": batch.mean(fake)})
 
-    def encoder_loss(self, batch: Batch) -> Loss:
+    def encoder_loss(self, batch: Batch, known: bool = True) -> Loss:
         """The codes are to look like draws of the prior."""
-        fake = self.critic(self.autoencoder.encode(batch).mean).score
+        fake = self.critic(self.autoencoder.encode(batch).rsample(), self._told(batch, known)).score
         return Loss({"encoder": batch.mean(self.objective.generator(None, fake))})
 
 

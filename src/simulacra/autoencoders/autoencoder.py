@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,11 +100,13 @@ class Autoencoder(nn.Module):
     median).
 
     Args:
-        encoder: (x, given) -> a point mass over z [B, latent].
+        encoder: (x, given) -> a point mass over z [B, latent], or another distribution, of which a code is drawn.
         decoder: ({"z": z}, given) -> x [B, *event].
-        density: of the codes.
+        density: of the codes: (uniform numbers [n], normal ones [n, latent]) -> codes.
         corruption: what is done to events before they are encoded, in training only.
         divergence: of the codes of a batch from the density, added to the loss.
+        pieces: name and number of the classes that have a piece of the density each: class k of K is where the uniform
+            number lies between k / K and (k + 1) / K.
 
     Source: Hinton and Salakhutdinov (2006); Vincent et al. (2008).
     """
@@ -112,17 +115,18 @@ class Autoencoder(nn.Module):
         self,
         encoder: nn.Module,
         decoder: nn.Module,
-        density: CodeDensity,
+        density: nn.Module,
         corruption: Corruption | None = None,
         divergence: Callable[[Batch, Tensor], Tensor] | None = None,
+        pieces: tuple[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.nets = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
-        self.density = density
-        self.corruption, self.divergence = corruption, divergence
+        self.density: Any = density
+        self.corruption, self.divergence, self.pieces = corruption, divergence, pieces
 
     def encode(self, batch: Batch) -> Distribution:
-        """The code of encoded events, as a point mass."""
+        """The codes of encoded events."""
         return self.nets["encoder"](batch.x, batch.given)
 
     def decode(self, z: Tensor, given: Given = {}) -> Tensor:
@@ -131,7 +135,7 @@ class Autoencoder(nn.Module):
     def loss(self, batch: Batch) -> Loss:
         """The squared error summed over the numbers of an event; watches its mean over numbers."""
         seen = batch if self.corruption is None else batch.with_x(self.corruption(batch.x))
-        z = self.encode(seen).mean
+        z = self.encode(seen).rsample()
         error = (self.decode(z, batch.given) - batch.x).flatten(1).square()
         parts = {"error": batch.mean(error.sum(1))}
         if self.divergence is not None:
@@ -140,7 +144,7 @@ class Autoencoder(nn.Module):
 
     def collect(self, batch: Batch) -> Mapping[str, Tensor]:
         """What the density of codes needs of a batch."""
-        z = self.encode(batch).mean
+        z = self.encode(batch).rsample()
         return self.density.sums(z, torch.ones_like(z[:, 0]) if batch.weight is None else batch.weight.to(z))
 
     @torch.no_grad()
@@ -150,12 +154,19 @@ class Autoencoder(nn.Module):
 
     def noise(self, n: int) -> Noise:
         """`z` [n, latent] standard normal, and `component` [n] uniform."""
-        z = torch.randn(n, self.density.size, device=self.density.mean.device)
+        z = torch.randn(n, self.density.size, device=next(self.nets.parameters()).device)
         return {"z": z, "component": torch.rand(n, device=z.device)}
+
+    def codes(self, noise: Noise, given: Given = {}) -> Tensor:
+        """What the density makes of noise, [n, latent]; of the class's piece of it where there are pieces."""
+        component = noise["component"]
+        if self.pieces is not None and self.pieces[0] in given:
+            component = (given[self.pieces[0]].flatten() + component) / self.pieces[1]
+        return self.density(component, noise["z"])
 
     def push(self, noise: Noise, given: Given = {}) -> Batch:
         """The event at the code that the density makes of noise."""
-        return Batch(self.decode(self.density(noise["component"], noise["z"]), given), given)
+        return Batch(self.decode(self.codes(noise, given), given), given)
 
     @torch.no_grad()
     def sample(self, n: int, given: Given = {}) -> Batch:
