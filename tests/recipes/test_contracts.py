@@ -195,6 +195,9 @@ CASES = {
     "ddpm pictures": Case("ddpm", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3, "eta": 0.0, "guidance": 2.0}),
     "edm": Case("edm", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
     "edm pictures": Case("edm", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3}),
+    "guided_diffusion": Case(
+        "guided_diffusion", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3, "weight": 2.0}
+    ),
     "vae_gan": Case("vae_gan", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
     "aae": Case("aae", "toys:ring8", {"width": 8, "batch": 16}),
     "aae pictures": Case("aae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),

@@ -121,6 +121,8 @@ def _refused(case: Case, spec: DataSpec) -> str:
     """The words with which a recipe refuses data that it has no use for; none where it must take them."""
     if case.recipe == "cvae" and not spec.given:
         return "expected data with a condition"
+    if case.recipe == "guided_diffusion" and not spec.given:
+        return "expected data with a class"
     if case.recipe == "logistic_regression" and not spec.given:
         return "expected a class to tell apart"
     if case.arguments.get("paired") and spec.given:
