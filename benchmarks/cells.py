@@ -117,14 +117,16 @@ def build(cell: Cell) -> tuple[Experiment, Any, Mapping[str, torch.Tensor]]:
 def trained(cell: Cell, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None) -> Trained:
     """Plays the recipe's game for the CPU minutes of the cell; `look(images, so far)` at every mark of images seen.
 
-    The number of rounds follows from a pilot game of `PILOT` rounds, which goes through all its stages; with 0 minutes
-    the recipe plays its own.
+    The number of rounds follows from two pilot games, of `PILOT` rounds and of twice as many, which go through all
+    their stages: the second says what a round costs after a beginning that may be dear. With 0 minutes the recipe
+    plays its own.
     """
     if not cell.minutes:
         return _played(cell, None, sorted(marks), look)
     budget = 60 * cell.minutes
-    pilot = _played(cell, PILOT)
-    return _played(cell, max(PILOT, round(PILOT * budget / pilot.seconds)), sorted(marks), look)
+    begun, more = (_played(cell, rounds).seconds for rounds in (PILOT, 2 * PILOT))
+    each = max(more - begun, begun / 1000) / PILOT
+    return _played(cell, max(PILOT, round(PILOT + (budget - begun) / each)), sorted(marks), look)
 
 
 def _played(

@@ -54,7 +54,7 @@ PATIENCE = 90.0
 PIECE = 250
 INTRODUCTION = (
     f"Made by `python benchmarks/explicit.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for"
-    " each training. Every recipe plays as many rounds as fit into the CPU time, as a pilot of 40 rounds tells, so that"
+    " each training. Every recipe plays as many rounds as fit into the CPU time, as pilots tell, so that"
     " schedules end with the training; classical recipes play their own few rounds. ± is the standard error over seeds,"
     " of a single seed that of the mean over test pictures. Likelihoods are of the 10,000 test pictures, or of as many"
     f" as {PATIENCE:.0f} seconds of CPU allow (`pictures`); of a bound, K latents each (`draws`), and the number is an"

@@ -114,7 +114,7 @@ def page(wanted: Sequence[Cell], picture: Path | None) -> str:
         truth = _mean([f["likelihood"]["truth"] for rows in good.values() for _, f in rows if f["likelihood"]])
         lines += [
             f"Radius 2, widths 0.02. Every recipe with its defaults for {max(c.minutes for c in wanted) * 60:.0f} s of"
-            " CPU: as many rounds as a pilot of 40 rounds says; classical recipes play their own few rounds."
+            " CPU: as many rounds as pilots say; classical recipes play their own few rounds."
             f" {N:,} samples against as many events that were held out: modes with more than 0.4 % of the samples"
             f" within 3 σ, the share of samples there (real events: {first['best']:.3f}), exact W1 of {FEW:,} in the"
             f" ring's units (real against real: {floors['w1']:.3f}), squared MMD of {FEW:,} (real: {floors['mmd']:.1g})"
