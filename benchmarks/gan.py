@@ -37,8 +37,8 @@ INTRODUCTION = (
     f"Made by `python benchmarks/gan.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for each"
     " training. Every recipe plays at its default arguments; as many rounds as fit into the CPU time, as pilots of 40"
     " and 80 rounds tell, so that schedules end with the training. Samples come from averaged weights where a recipe"
-    f" has them. {N:,} samples stand against {N:,} held-out pictures on the features of the classifier that ships with the"
-    " package; FID is the squared distance, KID is multiplied by 1,000. ± is the standard error over seeds, of a single"
+    f" has them. {N:,} samples stand against {N:,} held-out pictures on the features of the classifier that ships with"
+    " the package; FID is the squared distance, KID is multiplied by 1,000. ± is the standard error over seeds, of one"
     " seed the estimator's own. The floor is real against real at the same sizes."
 )
 FEW_PICTURES = (
