@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from simulacra import recipes
 from simulacra.batch import Batch, DataSpec, Field, Given, join
+from simulacra.domains.text import tokens_of
 from simulacra.errors import UserError, nearest
 from simulacra.protocols import Codec
 from simulacra.random import draws, seed_of
@@ -23,6 +24,8 @@ from simulacra.training.game import Experiment
 from simulacra.units import parse
 
 BLOCK = 1024
+WHOLE = ("class", "token")
+"""Kinds of conditions that are whole numbers."""
 
 
 def generate(
@@ -70,7 +73,7 @@ def conditions(spec: DataSpec, n: int, asked: Mapping[str, Any], seed: int = 0, 
     for name, field in spec.given.items():
         if name in asked:
             out[name] = _asked(name, field, asked[name], n, extrapolate)
-        elif field.kind == "class":
+        elif field.kind in WHOLE:
             out[name] = torch.randint(field.levels, (n, *field.shape), generator=generator)
         else:
             low, high = field.range or (0.0, 1.0)
@@ -84,15 +87,17 @@ def _asked(name: str, field: Field, value: Any, n: int, extrapolate: bool) -> Te
             raise UserError(
                 f"expected {name} of shape {(n, *field.shape)}, came {tuple(value.shape)}; one row per event"
             )
-        numbers = value.long() if field.kind == "class" else value.float()
+        numbers = value.long() if field.kind in WHOLE else value.float()
+    elif field.kind == "token" and field.shape:
+        numbers = tokens_of(str(value), field).expand(n, -1)
     else:
         number = field.names.index(str(value)) if str(value) in field.names else _number(name, field, str(value))
         if field.kind == "class" and number != int(number):
             raise UserError(f"expected a class number for {name}, came {value}; use 0 to {field.levels - 1}")
-        numbers = torch.full((n, *field.shape), number).to(torch.long if field.kind == "class" else torch.float32)
-    low, high = (0, field.levels - 1) if field.kind == "class" else (field.range or (-torch.inf, torch.inf))
+        numbers = torch.full((n, *field.shape), number).to(torch.long if field.kind in WHOLE else torch.float32)
+    low, high = (0, field.levels - 1) if field.kind in WHOLE else (field.range or (-torch.inf, torch.inf))
     worst = numbers[(numbers < low) | (numbers > high)]
-    if field.kind == "class" and len(worst):
+    if field.kind in WHOLE and len(worst):
         raise UserError(f"expected {name} from 0 to {field.levels - 1}, came {int(worst[0])}; choose one of these")
     if len(worst) and not extrapolate:
         unit = f" {field.unit}" if field.unit else ""

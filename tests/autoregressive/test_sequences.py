@@ -8,11 +8,13 @@ import torch
 from simulacra import recipes
 from simulacra.autoregressive.sequences import CausalTransformer, CharacterRNN, SequenceModel
 from simulacra.batch import Batch, DataSpec, Field
+from simulacra.domains import open_data
 from simulacra.domains.dataset import in_memory
 from simulacra.errors import UserError
 from simulacra.random import draws
 from simulacra.testing import streams_for
 from simulacra.training.loop import train
+from simulacra.workflow import training_spec
 
 LENGTH, TOKENS = 4, 3
 NETS = {
@@ -110,3 +112,44 @@ def test_the_entropy_of_a_chain_is_reached_and_not_passed(name):
 def test_heads_share_the_width():
     with pytest.raises(UserError, match="multiple"):
         CausalTransformer(4, 6, heads=4)
+
+
+SOURCE = {"source": Field((2,), "token", 2), "kind": Field((), "class", 2)}
+
+
+@pytest.mark.parametrize(
+    "net", [lambda: CharacterRNN(6, 1), lambda: CausalTransformer(LENGTH + 2, 6, heads=2, depth=2)]
+)
+def test_a_source_is_read_before_the_first_token_in_reading_and_in_drawing(net):
+    torch.manual_seed(5)
+    model = SequenceModel(net(), LENGTH, TOKENS, SOURCE).double()
+    for parameter in model.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    x, found = every(), []
+    for first, second, kind in itertools.product((0, 1), repeat=3):
+        given = {"source": torch.tensor([first, second]).repeat(len(x), 1), "kind": torch.full((len(x),), kind)}
+        found.append(model.log_prob(Batch(x, given)).exp().detach())
+        assert found[-1].sum().item() == pytest.approx(1)
+    assert min(float((a - b).abs().max()) for a, b in itertools.combinations(found, 2)) > 1e-4
+    given = {"source": torch.randint(2, (50, 2)), "kind": torch.randint(2, (50,))}
+    noise = model.noise(50)
+    made = model.push(noise, given)
+    with torch.no_grad():
+        sums = model.logits(made).softmax(2).cumsum(2)
+    assert torch.equal((sums <= noise["u"][..., None]).sum(2).double(), made.x)
+
+
+def test_numbers_are_translated():
+    data = open_data("numbers", rows=1000)
+    recipe = recipes.find("transformer")
+    spec = training_spec(data, torch.arange(1000))
+    with draws(0):
+        game = recipe.build(spec, recipe.resolve({"width": 48, "depth": 1, "rounds": 150, "lr": 5e-3}))
+    for _ in train(game, streams_for(game, data, 0), seed=0):
+        pass
+    batch = game.codec.encode(data[torch.arange(0, 1000, 7)])
+    other = Batch(batch.x, {"source": batch.given["source"].roll(1, 0)})
+    with torch.no_grad():
+        right, wrong = game.model.log_prob(batch), game.model.log_prob(other)  # type: ignore[operator]
+    assert float(right.mean()) > -3
+    assert float(right.mean()) > float(wrong.mean()) + 3

@@ -212,3 +212,20 @@ def test_the_demo_as_a_command(tmp_path):
     assert "3 of 3" in done.stdout
     assert (tmp_path / "demo" / "report.html").exists()
     assert len(open_data(tmp_path / "demo" / "samples" / "showers.h5")) == 20
+
+
+def test_a_sorted_file_is_judged_as_a_shuffled_one(tmp_path, capsys):
+    """Of a file in order the first events stand for themselves alone: reference and floors come from all over it."""
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.normal(size=6000))[:, None] * [1.0, 2.0] + rng.normal(size=(6000, 2))
+    np.savez(tmp_path / "sorted.npz", x=x.astype(np.float32))
+    np.savez(tmp_path / "other.npz", x=rng.permutation(x).astype(np.float32))
+    run_ = tmp_path / "run"
+    assert run(["train", "resampler", "--data", str(tmp_path / "sorted.npz"), "--out", str(run_)]) == 0
+    both = ([str(run_)], [str(tmp_path / "other.npz"), "--reference", str(tmp_path / "sorted.npz"), "--limit", "1000"])
+    for what in both:
+        capsys.readouterr()
+        assert run(["evaluate", *what, "--fast", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)["auc/observables"]
+        assert abs(found["value"] - 0.5) < 0.06
+        assert abs(found["floor"] - 0.5) < 0.06

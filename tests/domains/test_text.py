@@ -5,7 +5,7 @@ import torch
 
 from simulacra.batch import Batch
 from simulacra.domains import open_data
-from simulacra.domains.text import Tokens, observables, open_text, written
+from simulacra.domains.text import Tokens, observables, open_text, tokens_of, written
 from simulacra.errors import UserError
 
 TEXT = "Hört, hört! Zwei Zeilen\nund Ähnliches. " * 30
@@ -67,3 +67,45 @@ def test_points_are_no_text():
     data = open_data("toys:ring8", rows=100)
     with pytest.raises(UserError, match="sequence of tokens"):
         Tokens(data.spec)
+
+
+def test_pairs_written_again_are_the_lines(tmp_path):
+    place = tmp_path / "pairs.tsv"
+    lines = [f"{'ab' * (k % 4 + 1)}\tÄ{k}" for k in range(12)]
+    place.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    data = open_data(str(place))
+    assert written(data[:], data.spec) == lines
+    assert (data.spec.x.shape, data.spec.given["source"].shape) == ((4,), (9,))
+    assert data.spec.given["source"].names == data.spec.x.names
+
+
+def test_numbers_are_spelled():
+    data = open_data("numbers", rows=3000)
+    pairs = dict(line.split("\t") for line in written(data[:], data.spec))
+    assert (len(pairs), pairs["zero"], pairs["two thousand nine hundred ninety-nine"]) == (3000, "0", "2999")
+    assert pairs["one thousand eleven"] == "1011"
+    assert pairs["eighty"] == "80"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a\tb\n" * 9, "expected 10 pairs"),
+        ("a\tb\n" * 9 + "a b\n", "line 10 has not"),
+        ("a\tb\n" * 9 + "a\tb\tc\n", "line 10 has not"),
+        ("a\t\n" * 12, "line 1 has not"),
+    ],
+)
+def test_what_is_no_pair_is_refused(text, words, tmp_path):
+    place = tmp_path / "pairs.tsv"
+    place.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=words):
+        open_data(str(place))
+
+
+def test_a_text_that_the_data_could_not_hold_is_refused():
+    field = open_data("numbers", rows=100).spec.given["source"]
+    assert tokens_of("six", field)[:3].tolist() == [field.names.index(letter) for letter in "six"]
+    for text, words in (("zéro", "came 'é'"), ("seventy-seven!", "came '!'"), ("six" * 9, "expected at most 13")):
+        with pytest.raises(UserError, match=words):
+            tokens_of(text, field)

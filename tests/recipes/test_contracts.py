@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from simulacra import recipes, workflow
 from simulacra.batch import join
 from simulacra.domains import calorimeter, open_data
+from simulacra.domains.text import tokens_of
 from simulacra.surrogate import Surrogate, generate
 from simulacra.testing import check_gradients, check_resume, state_of
 from simulacra.training.game import Solver
@@ -126,6 +127,7 @@ CASES = {
     "pixelrnn": Case("pixelrnn", "digits.npz", {"levels": 4, "width": 2, "depth": 2, "batch": 16}),
     "char_rnn": Case("char_rnn", "words.txt", {"width": 4, "depth": 2, "batch": 16}),
     "transformer": Case("transformer", "words.txt", {"width": 4, "heads": 2, "depth": 2, "batch": 16}),
+    "transformer of pairs": Case("transformer", "pairs.tsv", {"width": 4, "heads": 2, "depth": 2, "batch": 16}),
     "rbm": Case("rbm", "digits.npz", {"hidden": 4, "batch": 16, "burn": 3}),
     "rbm by CD-k": Case("rbm", "digits.npz", {"hidden": 4, "batch": 16, "burn": 3, "persistent": False, "steps": 2}),
     "boltzmann": Case("boltzmann", "digits.npz", {"batch": 16, "burn": 1}),
@@ -276,6 +278,7 @@ def files(tmp_path_factory) -> Path:
     np.savez(place / "digits.npz", x=small, label=labels[:160])
     np.savez(place / "digits16.npz", x=small.repeat(2, 1).repeat(2, 2), label=labels[:160])
     calorimeter.save(place / "showers.h5", calorimeter.open_bundled()[:64], calorimeter.LAR3)
+    (place / "pairs.tsv").write_text("".join(f"{'ab' * (k % 3 + 1)}\t{k * 104729 % 10**8}\n" for k in range(60)))
     (place / "words.txt").write_text("the quick brown fox jumps over the lazy dog. " * 80)
     for _ in workflow.begin(
         place / "teacher", "edm", "toys:ring8", {"hidden": 8}, rounds=5, threads=1, rows=200
@@ -403,9 +406,10 @@ def test_conditions_are_listened_to(trained, surrogate):
         assert surrogate.sample(5).given == {}
         return
     name, one = next(iter(given.items()))
-    low, high = (0, one.levels - 1) if one.kind == "class" else one.range
+    ends: dict[str, tuple[Any, Any]] = {"class": (0, one.levels - 1), "token": ("ab", "ababab")}
+    low, high = ends.get(one.kind, one.range)
     few, much = surrogate.sample(40, {name: low}, seed=5), surrogate.sample(40, {name: high}, seed=5)
-    assert (few.given[name] == low).all()
+    assert (few.given[name] == (tokens_of(low, one) if one.kind == "token" else low)).all()
     deaf = (
         "ali",
         "began",

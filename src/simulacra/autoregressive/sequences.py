@@ -21,7 +21,9 @@ CHUNK = 256
 class SequenceModel(nn.Module):
     """A sequence model: `P(x | given) = prod_t P(x_t | x_<t, given)` over token numbers x [B, T] below K.
 
-    `log_prob` is a log probability in nats per sequence; tokens outside of the batch's mask do not count.
+    `log_prob` is a log probability in nats per sequence; tokens outside of the batch's mask do not count. A condition
+    that is itself a sequence of tokens, such as a text to translate, is read before the first token is said
+    (Sutskever, Vinyals and Le 2014, arXiv:1409.3215, with one network for both).
 
     Args:
         net: with `size`; (embedded [B, T, size]) -> features [B, T, size] of what came so far, and
@@ -43,7 +45,10 @@ class SequenceModel(nn.Module):
         super().__init__()
         self.net: Any = net
         self.length, self.tokens = length, tokens
-        self.conditions = Conditions(given_fields or {})
+        fields = dict(given_fields or {})
+        self.sources = source_fields(fields)
+        self.conditions = Conditions({name: f for name, f in fields.items() if name not in self.sources})
+        self.reads = nn.ModuleDict({name: nn.Embedding(f.levels, self.net.size) for name, f in self.sources.items()})
         self.before = nn.Embedding(tokens + 1, self.net.size)  # the last one: nothing yet
         size = self.conditions.size
         self.told = nn.Linear(size, self.net.size, bias=False) if size else None
@@ -53,12 +58,21 @@ class SequenceModel(nn.Module):
         """What is given, [B, size], added to every token."""
         return None if self.told is None else self.told(self.conditions(given).to(self.out.weight.dtype))
 
+    def _read(self, given: Given) -> Tensor:
+        """Sources as vectors, [B, S, size]; S is 0 where there are none."""
+        parts = [self.reads[name](given[name].long()) for name in self.sources]
+        return torch.cat(parts, 1) if parts else self.out.weight.new_zeros(1, 0, self.net.size)
+
     def logits(self, batch: Batch) -> Tensor:
         """Of every token given those before it, [B, T, K]."""
         index = batch.x.long()
         start = torch.full_like(index[:, :1], self.tokens)
         seen, context = self.before(torch.cat([start, index[:, :-1]], 1)), self._context(batch.given)
-        return self.out(self.net(seen if context is None else seen + context[:, None]))
+        seen = seen if context is None else seen + context[:, None]
+        if self.sources:
+            source = self._read(batch.given)
+            return self.out(self.net(torch.cat([source, seen], 1))[:, source.shape[1] :])
+        return self.out(self.net(seen))
 
     def log_prob(self, batch: Batch) -> Tensor:
         """`sum_t log P(x_t | x_<t, given)` over the mask, [B] in nats."""
@@ -83,6 +97,8 @@ class SequenceModel(nn.Module):
     def push(self, noise: Noise, given: Given = {}) -> Batch:
         """The sequence whose every token is where the sum of probabilities passes u; T steps, no gradient."""
         u, context, memory, out = noise["u"], self._context(given), None, []
+        for source in self._read(given).unbind(1):
+            _, memory = self.net.step(source, memory)
         last = torch.full_like(u[:, 0], self.tokens, dtype=torch.long)
         for t in range(self.length):
             seen = self.before(last)
@@ -96,6 +112,11 @@ class SequenceModel(nn.Module):
     def sample(self, n: int, given: Given = {}) -> Batch:
         """n new sequences; `given` is encoded and has n rows."""
         return self.push(self.noise(n), given)
+
+
+def source_fields(given_fields: Mapping[str, Field]) -> dict[str, Field]:
+    """The conditions that are sequences of tokens."""
+    return {name: field for name, field in given_fields.items() if field.kind == "token" and len(field.shape) == 1}
 
 
 class CharacterRNN(nn.Module):

@@ -65,6 +65,7 @@ def gather(
     from simulacra import domains
     from simulacra.domains.dataset import parts_of
     from simulacra.errors import UserError
+    from simulacra.evaluation.rows import some_of
     from simulacra.surrogate import Surrogate
 
     runs = {place: Surrogate.load(place) for place in what if place.is_dir()}
@@ -72,12 +73,12 @@ def gather(
     own = None if first is None else domains.open_data(first.config.data["name"], **first.config.data["options"])
     if reference is not None:
         real = domains.open_data(reference)
-        events, spec = real[slice(0, limit)], real.spec
+        events, spec = some_of(real, limit), real.spec
     elif own is not None:
-        events, spec = own[parts_of(own)["test"][:limit]], own.spec
+        events, spec = some_of(own, limit, parts_of(own)["test"]), own.spec
     else:
         raise UserError("expected --reference beside files of events, came nothing; name a file of real events")
-    train = None if own is None else own[parts_of(own)["train"][:limit]]
+    train = None if own is None else some_of(own, limit, parts_of(own)["train"])
     out = []
     for place in what:
         if place in runs:
@@ -95,10 +96,11 @@ def _run(
     from simulacra import domains, evaluation, recipes
     from simulacra.cli.evaluate import counterpart
     from simulacra.domains.dataset import parts_of
+    from simulacra.evaluation.rows import some_of
     from simulacra.report.comparison import BATCHES, Entrant
 
     own = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
-    train = own[parts_of(own)["train"][:limit]]
+    train = some_of(own, limit, parts_of(own)["train"])
     made = counterpart(surrogate, events, seed)
     found = evaluation.evaluate(events, made, spec, domains.observables(spec), train=train, fast=not full, seed=seed)
     density = _density(surrogate, events[:LIKELIHOODS], seed)

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from simulacra.batch import Batch
     from simulacra.evaluation import Evaluation
+    from simulacra.protocols import Dataset
     from simulacra.surrogate import Surrogate
 
 LEAST = 80
@@ -76,14 +77,16 @@ def judge_run(
     from simulacra import domains, evaluation
     from simulacra.domains.dataset import parts_of
     from simulacra.evaluation.calibration import of_observables
+    from simulacra.evaluation.rows import some_of
     from simulacra.report import write_report
     from simulacra.training.run import read_losses
 
     spec = surrogate.spec
     own = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
     parts = parts_of(own)
-    train = own[parts["train"][:limit]]
-    events = own[parts["test"][:limit]] if reference is None else domains.open_data(reference)[slice(0, limit)]
+    train = some_of(own, limit, parts["train"])
+    other = own if reference is None else domains.open_data(reference)
+    events = some_of(other, limit, parts["test"] if reference is None else None)
     made = counterpart(surrogate, events, seed)
     observables = domains.observables(spec)
     found = evaluation.evaluate(events, made, spec, observables, train=train, fast=fast, seed=seed)
@@ -91,7 +94,7 @@ def judge_run(
     small = RANKED * DRAWS * spec.x.size <= MOST_NUMBERS
     if spec.given and events.weight is None and not fast and small:
         model: Any = surrogate.experiment.model
-        some = events[:RANKED]
+        some = some_of(events, RANKED)
         ranked = of_observables(model, surrogate.experiment.codec, some, spec, observables, count=DRAWS, seed=seed + 2)
         found = replace(found, metrics={**found.metrics, **ranked})
     simulator = domains.simulator_ms(spec, events)
@@ -155,15 +158,16 @@ def judge_file(
     """Judges a file of events against a file of real ones."""
     from simulacra import domains, evaluation
     from simulacra.errors import UserError
+    from simulacra.evaluation.rows import some_of
     from simulacra.report import write_report
 
     data, real = domains.open_data(what), domains.open_data(reference)
     if data.spec.x.shape != real.spec.x.shape:
         raise UserError(f"expected events of shape {real.spec.x.shape}, {what} has {data.spec.x.shape}; name another")
     n = min(limit, len(data), len(real))
-    made, events = data[slice(0, n)], real[slice(0, n)]
+    made, (events, others) = some_of(data, n), _dealt(real, n)
     observables = domains.observables(real.spec)
-    found = evaluation.evaluate(events, made, real.spec, observables, train=_rest(real, n), fast=fast, seed=seed)
+    found = evaluation.evaluate(events, made, real.spec, observables, train=others, fast=fast, seed=seed)
     lines = evaluation.verdict(found)
     write_report(
         page,
@@ -181,9 +185,14 @@ def judge_file(
     return found, lines
 
 
-def _rest(real: Any, n: int) -> Batch | None:
-    """Real events beyond the reference, for the floors."""
-    return real[slice(n, 2 * n)] if len(real) >= 2 * n else None
+def _dealt(real: Dataset, n: int) -> tuple[Batch, Batch | None]:
+    """n real events, and as many others for the floors where there are so many, both from all over the file."""
+    from simulacra.evaluation.rows import some_of
+
+    if len(real) < 2 * n:
+        return some_of(real, n), None
+    both = some_of(real, 2 * n)
+    return both[slice(0, None, 2)], both[slice(1, None, 2)]
 
 
 _FIRST = ("response/", "resolution/", "auc/", "js/", "memorisation/", "modes/", "fid", "classes/")

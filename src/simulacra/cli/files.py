@@ -12,14 +12,14 @@ from simulacra.errors import UserError, nearest
 if TYPE_CHECKING:
     from simulacra.batch import Batch, DataSpec
 
-SUFFIXES = (".h5", ".hdf5", ".npz", ".png")
+SUFFIXES = (".h5", ".hdf5", ".npz", ".png", ".txt")
 
 
 def check_target(path: Path, *, raw: bool = False) -> None:
     """Raises a UserError before any work is done where `path` cannot be written."""
     if path.suffix not in SUFFIXES:
         raise UserError(
-            f"expected --out ending in .h5, .npz or .png, came {path.name!r}; {nearest(path.suffix, SUFFIXES)}"
+            f"expected --out ending in .h5, .npz, .png or .txt, came {path.name!r}; {nearest(path.suffix, SUFFIXES)}"
         )
     if raw and path.suffix != ".npz":
         raise UserError(f"expected an .npz file for --raw, came {path.name!r}; raw events have no physical layout")
@@ -33,6 +33,8 @@ def check_layout(path: Path, spec: DataSpec, *, raw: bool = False) -> None:
         raise UserError(f"expected showers for {path.suffix}, came {spec.layout} data; write .npz")
     if path.suffix == ".png" and spec.layout != "image" and (spec.layout, spec.x.size) != ("vector", 2):
         raise UserError(f"expected images or 2-D points for .png, came {spec.layout} data; write .h5 or .npz")
+    if path.suffix == ".txt" and (spec.layout, spec.x.kind) != ("sequence", "token"):
+        raise UserError(f"expected texts for .txt, came {spec.layout} data; write .npz")
 
 
 def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[str, Any], *, raw: bool = False) -> None:
@@ -59,6 +61,10 @@ def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[s
             named |= {f"{name}_names": np.array(field.names) for name, field in spec.given.items() if field.names}
             np.savez_compressed(box, x=batch.x.numpy(), **named)
             write_atomic(path, box.getvalue())
+        elif path.suffix == ".txt":
+            from simulacra.domains.text import written
+
+            write_atomic(path, "".join(f"{text}\n" for text in written(batch, spec)).encode())
         else:
             write_atomic(path, _picture(batch, spec))
     except OSError as error:

@@ -12,7 +12,7 @@ from simulacra.cli.words import plain
 
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .h5, .npz or .png.")],
+    out: Annotated[Path, typer.Option(help="Where to write: .h5, .npz, .png or .txt.")],
     n: Annotated[int, typer.Option("-n", max=2**40, help="How many events.")] = 1000,
     given: Annotated[list[str] | None, typer.Option(help="A condition, such as energy=50GeV; may be repeated.")] = None,
     like: Annotated[Path | None, typer.Option(help="Take the conditions of the events in this file.")] = None,

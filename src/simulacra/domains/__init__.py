@@ -12,7 +12,7 @@ from simulacra.errors import UserError, nearest
 from simulacra.protocols import Dataset, Observable
 
 PICTURES = ("fashion-mnist", "mnist")
-NAMED = (*PICTURES, "emoji", "electrons")
+NAMED = (*PICTURES, "emoji", "electrons", "numbers")
 
 
 def open_data(name: str | Path, **options: Any) -> Dataset:
@@ -20,10 +20,10 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
 
     Args:
         name: `toys:NAME`, `fashion-mnist`, `mnist` (also `mnist:binary`), `emoji` (also `emoji:32`,
-            `emoji:google:64`), `electrons`, or a path: `.h5`/`.hdf5` showers, `.npz` arrays, `.txt` text, an IDX file
-            (`...-idx3-ubyte`, also `.gz`) or a folder of PNGs.
-        options: go to the one that opens it: `rows` and `seed` for toys, `fetch` and `binary` for Fashion-MNIST and
-            MNIST, `fetch`, `size`, `vendor` and `variants` for emoji.
+            `emoji:google:64`), `electrons`, `numbers`, or a path: `.h5`/`.hdf5` showers, `.npz` arrays, `.txt` text,
+            `.tsv` pairs of texts, an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of PNGs.
+        options: go to the one that opens it: `rows` and `seed` for toys, `rows` for numbers, `fetch` and `binary` for
+            Fashion-MNIST and MNIST, `fetch`, `size`, `vendor` and `variants` for emoji.
 
     Raises:
         UserError: nothing has this name, or it does not hold what its name says.
@@ -49,6 +49,10 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
         from simulacra.domains import calorimeter
 
         return _call(calorimeter.open_bundled, text, text, options)
+    if text == "numbers":
+        from simulacra.domains.text import open_numbers
+
+        return _call(open_numbers, text, text, options)
     path = Path(text).expanduser()
     return _call(_opener(path), path, text, options)
 
@@ -85,6 +89,10 @@ def _opener(path: Path) -> Callable[..., Dataset]:
         from simulacra.domains import text
 
         return text.open_text
+    if path.suffix == ".tsv":
+        from simulacra.domains import text
+
+        return text.open_pairs
     from simulacra.domains import images
 
     if path.is_dir():

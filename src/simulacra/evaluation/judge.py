@@ -17,6 +17,7 @@ from simulacra.evaluation.defects import Seen, sensitivity
 from simulacra.evaluation.measurement import Measurement
 from simulacra.evaluation.memorisation import identical, memorisation
 from simulacra.evaluation.modes import modes
+from simulacra.evaluation.rows import some_of
 from simulacra.evaluation.weights import accepted, effective, fewest, weights_of
 from simulacra.protocols import Observable
 
@@ -123,9 +124,11 @@ def evaluate(
     """
     _check(reference, generated, spec, train)
     most = min(FAST_ROWS if fast else MOST_ROWS, max(MOST_NUMBERS // spec.x.size, FAST_ROWS))
-    reference, generated = reference[:most], generated[:most]
+    # in an order of their own, the same for two sides of one length: the first of a sorted file stand for themselves
+    reference, generated = (some_of(batch, most, mixed=True) for batch in (reference, generated))
     told = [name for name in spec.given if name in reference.given and name in generated.given]
-    second = None if train is None else train[: max(len(generated), 2 * FAST_ROWS if fast else most)]
+    many = max(len(generated), 2 * FAST_ROWS if fast else most)
+    second = None if train is None else some_of(train, many, mixed=True)
     out: dict[str, Measurement] = {}
     weights = weights_of(reference, generated)
     plain = accepted(reference, seed), accepted(generated, seed + 1), None if second is None else accepted(second, seed)

@@ -27,10 +27,10 @@ def char_rnn(
 
     LSTM layers carry a state of fixed size from character to character; its probabilities multiply to that of the
     whole block, and sum to 1 over all blocks. A new text is drawn one character after the other, at the cost of one
-    step each. Every block starts with nothing before it.
+    step each. Every block starts with nothing before it. Of pairs of texts it reads the first, then says the second.
 
     Args:
-        data: of sequences of tokens, such as a `.txt` file.
+        data: of sequences of tokens, such as a `.txt` file, or pairs of a `.tsv` file.
         width: numbers in a state; depth: layers.
 
     Raises:

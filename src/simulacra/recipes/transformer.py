@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulacra.autoregressive.sequences import CausalTransformer, SequenceModel
+from simulacra.autoregressive.sequences import CausalTransformer, SequenceModel, source_fields
 from simulacra.batch import DataSpec
 from simulacra.domains.text import Tokens
 from simulacra.recipes._discrete import by_likelihood
@@ -28,10 +28,11 @@ def transformer(
 
     Nothing is carried along: a mask keeps every token from what follows, so all tokens of a block are learnt at once,
     and any two are one step apart. Probabilities are exact and sum to 1 over all blocks. Drawing is one token after
-    the other and keeps the keys and values of what was drawn. Layer norms come before attention and MLP.
+    the other and keeps the keys and values of what was drawn. Layer norms come before attention and MLP. Of pairs of
+    texts it reads the first, and translates it into the second.
 
     Args:
-        data: of sequences of tokens, such as a `.txt` file.
+        data: of sequences of tokens, such as a `.txt` file, or pairs of a `.tsv` file.
         width: of a token's vector, a multiple of `heads`; depth: layers.
 
     Raises:
@@ -39,5 +40,6 @@ def transformer(
     """
     need_layout(data, "transformer", *DOMAIN)
     codec, length = Tokens(data), data.x.size
-    model = SequenceModel(CausalTransformer(length, width, heads, depth), length, data.x.levels, data.given)
+    longest = length + sum(field.size for field in source_fields(data.given).values())
+    model = SequenceModel(CausalTransformer(longest, width, heads, depth), length, data.x.levels, data.given)
     return by_likelihood(model, codec, lr=lr, batch=batch, rounds=rounds)
