@@ -161,6 +161,7 @@ class PixelRNN(PixelCNN):
         given_fields: the conditions.
 
     Example:
+        >>> from simulacra.batch import Batch
         >>> model = PixelRNN((1, 2, 2), 3, width=4, depth=2)
         >>> every = torch.cartesian_prod(*[torch.arange(3.0)] * 4).view(81, 1, 2, 2)
         >>> round(model.log_prob(Batch(every)).exp().sum().item(), 4), model.sample(5).x.shape

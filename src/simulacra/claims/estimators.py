@@ -228,7 +228,7 @@ CLAIMS = (
     ),
     Claim(
         name="an-encoder-makes-the-integral-tractable",
-        statement="p(x), an integral over codes, cannot be had by asking every code; an encoder makes it tractable.",
+        statement="The integral p(x) over codes cannot be had by asking every code; an encoder makes it tractable.",
         lecture="D:181-183",
         paper=f"{KINGMA}; Burda et al. 2016, arXiv 1509.00519",
         experiment=asking,
