@@ -86,6 +86,7 @@ class Film:
         """One frame."""
         from simulacra import figures
         from simulacra.domains.dataset import parts_of
+        from simulacra.evaluation.rows import some_of
         from simulacra.units import convert
 
         spec = self.training.config.spec
@@ -93,7 +94,7 @@ class Film:
             return figures.image_grid(batch.x, 8, width=WIDTH)
         if spec.layout == "vector":
             dataset = self.training.streams["data"].dataset
-            real = dataset[parts_of(dataset)["test"][:2000]].x
+            real = some_of(dataset, 2000, parts_of(dataset)["test"]).x
             return figures.histogram(real, batch.x, "x") if spec.x.size == 1 else figures.scatter(batch.x, real)
         energies = batch.given["energy"].flatten().tolist() if "energy" in batch.given else range(len(batch.x))
         unit = spec.given["energy"].unit if "energy" in spec.given else ""

@@ -13,6 +13,7 @@ from simulacra.batch import Batch, Given
 from simulacra.cli import latents
 from simulacra.domains.dataset import parts_of
 from simulacra.evaluation import latent
+from simulacra.evaluation.rows import some_of
 from simulacra.evaluation.saliency import Score, ascend, saliency, smoothgrad
 from simulacra.figures import critics
 from simulacra.figures.planes import Plane, mesh, planes
@@ -39,7 +40,7 @@ def inside(surrogate: Surrogate, n: int = 1000, seed: int = 0) -> Iterator[View]
     """Every picture that this run allows."""
     data = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
     parts = parts_of(data)
-    train, held = (_told(surrogate, data[parts[name][:n]]) for name in ("train", "test"))
+    train, held = (_told(surrogate, some_of(data, n, parts[name])) for name in ("train", "test"))
     critic = critic_of(surrogate)
     if critic is not None:
         with latent.evaluating(critic):

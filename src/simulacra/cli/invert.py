@@ -78,18 +78,19 @@ def _events(surrogate: Surrogate, file: Path | None, n: int) -> tuple[Batch, Bat
     from simulacra.domains import open_data
     from simulacra.domains.dataset import parts_of
     from simulacra.errors import UserError
+    from simulacra.evaluation.rows import some_of
 
     spec = surrogate.spec
     own = open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
     parts = parts_of(own)
-    batch = own[parts["test"][:n]] if file is None else open_data(file)[slice(0, n)]
+    batch = some_of(own, n, parts["test"]) if file is None else some_of(open_data(file), n)
     if tuple(batch.x.shape[1:]) != spec.x.shape:
         raise UserError(f"expected events of shape {spec.x.shape}, {file} has {tuple(batch.x.shape[1:])}; convert them")
     missing = [name for name in spec.given if name not in batch.given]
     if missing:
         raise UserError(f"expected the condition {missing[0]!r} in {file}, it has {sorted(batch.given)}; add it")
     told = {name: batch.given[name] for name in spec.given}
-    return Batch(batch.x, told), own[parts["train"][:4096]]
+    return Batch(batch.x, told), some_of(own, 4096, parts["train"])
 
 
 def _write(out: Path, surrogate: Surrogate, batch: Batch, ways: dict[str, Any], left: dict[str, Tensor]) -> None:
