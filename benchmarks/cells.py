@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from loop import hardware
 from torch import nn
@@ -214,6 +215,18 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
             write_atomic(place(folder, cell), canonical({"code": code(cell), **found}))
             print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
         yield cell
+
+
+def numbers(m: Any) -> list[float]:
+    """A measurement as it is kept: value, error, floor and the floor's error."""
+    return [m.value, m.error, m.floor, m.floor_error]
+
+
+def spread(found: Sequence[dict[str, Any]], name: str, scale: float, digits: int) -> str:
+    """The mean over seeds and its error; of a single seed, the estimator's own."""
+    values = scale * np.array([r[name][0] for r in found])
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else scale * found[0][name][1]
+    return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
 
 
 def command(

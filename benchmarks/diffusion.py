@@ -25,7 +25,8 @@ from typing import Any
 import gan
 import numpy as np
 import torch
-from cells import PILOT, Cell, build, code, kept
+from cells import PILOT, Cell, build, code, kept, spread
+from cells import numbers as judged
 from loop import hardware
 
 from simulacra.batch import Batch, join
@@ -124,9 +125,9 @@ def measure(row: Row, minutes: float, seed: int) -> dict[str, Any]:
         ways[way] = {
             "calls": model.evaluations,
             "milliseconds": 1e3 * spent / N,
-            "fid": _numbers(fid(a, b, c)),
-            "kid": _numbers(kid(a, b)),
-            **{name: _numbers(near[name]) for name in ("precision", "recall")},
+            "fid": judged(fid(a, b, c)),
+            "kid": judged(kid(a, b)),
+            **{name: judged(near[name]) for name in ("precision", "recall")},
             "asked": float((b_class == label.numpy()).mean()),
         }
     return {
@@ -136,10 +137,6 @@ def measure(row: Row, minutes: float, seed: int) -> dict[str, Any]:
         "accuracy": accuracy(classifier, real.x, label),
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-
-
-def _numbers(m: Any) -> list[float]:
-    return [m.value, m.error, m.floor, m.floor_error]
 
 
 def best_gan(minutes: float, count: int = 2) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -200,17 +197,11 @@ def page(budgets: Sequence[float]) -> str:
 
 def _quality(rows: Sequence[dict[str, Any]]) -> list[str]:
     scales: list[tuple[str, float, int]] = [("fid", 1, 2), ("kid", 1e3, 1), ("precision", 1, 3), ("recall", 1, 3)]
-    return [_spread(rows, name, scale, digits) for name, scale, digits in scales]
+    return [spread(rows, name, scale, digits) for name, scale, digits in scales]
 
 
 def _mean(rows: Sequence[dict[str, Any]], name: str) -> float:
     return float(np.mean([r[name][0] if isinstance(r[name], list) else r[name] for r in rows]))
-
-
-def _spread(rows: Sequence[dict[str, Any]], name: str, scale: float, digits: int) -> str:
-    values = scale * np.array([r[name][0] for r in rows])
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else scale * rows[0][name][1]
-    return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, trained
+from cells import Cell, Trained, build, command, kept, numbers, spread, trained
 from torch import Tensor
 
 from simulacra import recipes
@@ -100,9 +100,9 @@ def measure(cell: Cell) -> dict[str, Any]:
     hears = not torch.equal(other, made.x[:256])
     asked = [float((b_class == label.numpy())[label == k].mean()) for k in range(levels)] if hears else None
     return {
-        "fid": [*_numbers(fid(a, b, c))],
-        "kid": [*_numbers(kid(a, b))],
-        **{name: [*_numbers(near[name])] for name in ("precision", "recall")},
+        "fid": numbers(fid(a, b, c)),
+        "kid": numbers(kid(a, b)),
+        **{name: numbers(near[name]) for name in ("precision", "recall")},
         "least_class": float(shares.min()),
         "asked": asked,
         "accuracy": accuracy(classifier, real.x, label),
@@ -130,10 +130,6 @@ def _copying(made: Tensor, held: Tensor, train: Tensor) -> dict[str, Any]:
         "identical": found["memorisation/identical"].value,
         "near": float(near.mean()),
     }
-
-
-def _numbers(m: Any) -> tuple[float, float, float, float]:
-    return m.value, m.error, m.floor, m.floor_error
 
 
 def page(wanted: Sequence[Cell]) -> str:
@@ -181,8 +177,8 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
         "|" + "---|" * len(heads),
     ]
     for name, found in good.items():
-        cells = [f"`{name}`", str(len(found)), _spread(found, "fid", 1, 2), _spread(found, "kid", 1e3, 2)]
-        cells += [_spread(found, "precision", 1, 3), _spread(found, "recall", 1, 3)]
+        cells = [f"`{name}`", str(len(found)), spread(found, "fid", 1, 2), spread(found, "kid", 1e3, 2)]
+        cells += [spread(found, "precision", 1, 3), spread(found, "recall", 1, 3)]
         cells += [f"{np.mean([r['least_class'] for r in found]):.2f}"]
         if heard:
             asked = [r["asked"] for r in found if r["asked"]]
@@ -202,12 +198,6 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
         lines.append("| " + " | ".join(cells) + " |")
     failed = [f"`{k}`: {v[0]['failed']}" for k, v in rows.items() if v and "failed" in v[0]]
     return [*lines, "", *(["Failed: " + "; ".join(failed), ""] if failed else [])]
-
-
-def _spread(found: Sequence[dict[str, Any]], name: str, scale: float, digits: int) -> str:
-    values = np.array([r[name][0] for r in found]) * scale
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else found[0][name][1] * scale
-    return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def _run(
     train = some_of(own, limit, parts_of(own)["train"])
     made = counterpart(surrogate, events, seed)
     found = evaluation.evaluate(events, made, spec, domains.observables(spec), train=train, fast=not full, seed=seed)
-    density = _density(surrogate, events[:LIKELIHOODS], seed)
+    density = _density(surrogate, some_of(events, LIKELIHOODS), seed)
     model = surrogate.experiment.model
     size = sum(p.numel() for p in model.parameters()), sum(t.nbytes for t in model.state_dict().values()) / 1e6
     return Entrant(
