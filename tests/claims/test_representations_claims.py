@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from simulacra.claims import dependencies, probes, representations
+from simulacra.claims import dependencies, probes, representations, speckle
 from simulacra.claims.claim import Result
 from simulacra.random import reseed
 
@@ -18,8 +18,9 @@ TINY: dict[str, Callable[[int], Result]] = {
     "codes-serve-other-tasks": lambda seed: probes.serving(seed, rounds=1),
     "codes-need-dependencies": lambda seed: dependencies.depending(seed, rounds=1),
     "denoisers-beat-filters": lambda seed: dependencies.cleaning(seed, rounds=1, rows=100, asked=10),
+    "denoisers-remove-speckle": lambda seed: speckle.despeckling(seed, rounds=1, rows=100, asked=10),
 }
-CLAIMS = {claim.name: claim for room in (representations, probes, dependencies) for claim in room.CLAIMS}
+CLAIMS = {claim.name: claim for room in (representations, probes, dependencies, speckle) for claim in room.CLAIMS}
 
 
 def test_every_claim_is_here():

@@ -132,10 +132,13 @@ class Autoencoder(nn.Module):
     def decode(self, z: Tensor, given: Given = {}) -> Tensor:
         return self.nets["decoder"]({"z": z}, given)
 
+    def seen(self, batch: Batch) -> Batch:
+        """What the encoder is shown in training."""
+        return batch if self.corruption is None else batch.with_x(self.corruption(batch.x))
+
     def loss(self, batch: Batch) -> Loss:
         """The squared error summed over the numbers of an event; watches its mean over numbers."""
-        seen = batch if self.corruption is None else batch.with_x(self.corruption(batch.x))
-        z = self.encode(seen).rsample()
+        z = self.encode(self.seen(batch)).rsample()
         error = (self.decode(z, batch.given) - batch.x).flatten(1).square()
         parts = {"error": batch.mean(error.sum(1))}
         if self.divergence is not None:

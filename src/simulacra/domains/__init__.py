@@ -12,7 +12,7 @@ from simulacra.errors import UserError, nearest
 from simulacra.protocols import Dataset, Observable
 
 PICTURES = ("fashion-mnist", "mnist")
-NAMED = (*PICTURES, "emoji", "electrons", "numbers")
+NAMED = (*PICTURES, "emoji", "speckle", "electrons", "numbers")
 
 
 def open_data(name: str | Path, **options: Any) -> Dataset:
@@ -20,10 +20,12 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
 
     Args:
         name: `toys:NAME`, `fashion-mnist`, `mnist` (also `mnist:binary`), `emoji` (also `emoji:32`,
-            `emoji:google:64`), `electrons`, `numbers`, or a path: `.h5`/`.hdf5` showers, `.npz` arrays, `.txt` text,
-            `.tsv` pairs of texts, an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of PNGs.
+            `emoji:google:64`), `speckle` (also `speckle:64`), `electrons`, `numbers`, or a path: `.h5`/`.hdf5` showers,
+            `.npz` arrays, `.txt` text, `.tsv` pairs of texts, an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of
+            PNGs.
         options: go to the one that opens it: `rows` and `seed` for toys, `rows` for numbers, `fetch` and `binary` for
-            Fashion-MNIST and MNIST, `fetch`, `size`, `vendor` and `variants` for emoji.
+            Fashion-MNIST and MNIST, `fetch`, `size`, `vendor` and `variants` for emoji, `rows`, `seed`, `size`,
+            `photons` and `modes` for speckle.
 
     Raises:
         UserError: nothing has this name, or it does not hold what its name says.
@@ -45,6 +47,10 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
         from simulacra.domains import images
 
         return _call(images.open_emoji, text, text, options)
+    if text.split(":")[0] == "speckle":
+        from simulacra.domains import images
+
+        return _call(images.open_speckle, text, text, options)
     if text == "electrons":
         from simulacra.domains import calorimeter
 

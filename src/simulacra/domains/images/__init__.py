@@ -7,6 +7,7 @@ from simulacra.domains.images.folder import open_folder, open_idx, read_png
 from simulacra.domains.images.idx import read_idx, write_idx
 from simulacra.domains.images.observables import observables
 from simulacra.domains.images.pictures import pictures
+from simulacra.domains.images.speckle import open_speckle
 
 __all__ = [
     "SOURCES",
@@ -18,6 +19,7 @@ __all__ = [
     "open_folder",
     "open_idx",
     "open_idx_folder",
+    "open_speckle",
     "pictures",
     "read_idx",
     "read_png",
