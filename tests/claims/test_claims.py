@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from simulacra.claims import distances, games, gradients, objectives, page, smallest_gan, store, table
+from simulacra.claims import cures, distances, games, gradients, objectives, page, smallest_gan, store, table
 from simulacra.claims.claim import LECTURES, Claim, Interval, Result, interval, outcome
 
 CALLS: list[int] = []
@@ -114,8 +114,16 @@ def test_a_damaged_result_is_made_anew(tmp_path):
 
 MODULE = '''"""Words."""
 from simulacra.claims.claim import Claim, Result
+from simulacra.claims.conditioning import two_classes
+from simulacra.random import reseed
+STEP = 1.0
+OTHER = 2.0
+def step():
+    return STEP
 def experiment(seed):
-    return Result({"a": seed + 1.0}, {})
+    return Result({"a": seed + step()}, {})
+def draw(results):
+    return OTHER
 CLAIMS = (Claim(name="n", statement="It is so.", experiment=experiment, bounds={"a": (0.0, 1.0)}),)
 '''
 
@@ -127,35 +135,41 @@ CLAIMS = (Claim(name="n", statement="It is so.", experiment=experiment, bounds={
         ("It is so.", "It is not so.", True),
         ("(0.0, 1.0)", "(0.0, 2.0)", True),
         ("(seed):", "(seed):  # a remark", True),
-        ("seed + 1.0", "seed + 2.0", False),
-        ("(0.0, 1.0)})", "(0.0, 1.0)}, scale=2)", False),
-        ("def exp", "from simulacra.random import reseed\ndef exp", False),
+        ("return OTHER", "return STEP", True),
+        ("OTHER = 2.0", "OTHER = 3.0", True),
+        ("STEP = 1.0", "STEP = 3.0", False),
+        ("seed + step()", "seed - step()", False),
+        ("return STEP", "return 2 * STEP", False),
+        ("step():", "step(of=reseed):", False),
+        ("step():", "step(of=two_classes):", False),
+        ("def step", "assert STEP\ndef step", False),
     ],
 )
 def test_the_key_changes_with_the_code_and_not_with_the_words(tmp_path, monkeypatch, old, new, same):
     path = tmp_path / "some_claims.py"
-    path.write_text(MODULE.replace(", bounds", ", paper='', bounds").split("CLAIMS")[0])  # importable
+    path.write_text(MODULE.split("CLAIMS")[0])  # importable
     monkeypatch.syspath_prepend(tmp_path)
-    importlib.import_module("some_claims")
+    experiment = importlib.import_module("some_claims").experiment
     try:
-        path.write_text(MODULE)
-        store.key.cache_clear()
-        before = store.key("some_claims")
-        path.write_text(MODULE.replace(old, new, 1))
-        store.key.cache_clear()
-        assert (store.key("some_claims") == before) is same
+        before = _key_of(path, MODULE, experiment)
+        assert (_key_of(path, MODULE.replace(old, new, 1), experiment) == before) is same
     finally:
         del sys.modules["some_claims"]
 
 
-def test_the_key_covers_what_a_claims_module_takes_from_others(monkeypatch):
-    used = []
-    tree = store._tree
-    monkeypatch.setattr(store, "_tree", lambda module: used.append(module.__name__) or tree(module))
-    store.key.cache_clear()
-    store.key("simulacra.claims.gradients")
-    assert {"simulacra.gan.objectives", "simulacra.claims.objectives", "simulacra.networks.mlp"} <= set(used)
-    assert not any(name.startswith("simulacra.figures") for name in used)
+def _key_of(path, text, experiment):
+    path.write_text(text)
+    store._parsed.cache_clear()
+    return store.key(experiment)
+
+
+def test_the_key_covers_what_an_experiment_takes_from_other_modules():
+    found = store._Code()
+    found.follow(cures, "curing")
+    modules = {module for module, _, _ in found.parts}
+    assert {"simulacra.recipes.unrolled_gan", "simulacra.claims.following", "simulacra.training.loop"} <= modules
+    assert not any(name.startswith("simulacra.figures") for name in modules)
+    assert ("simulacra.claims.cures", "draw_curing") not in {(module, name) for module, name, _ in found.parts}
 
 
 def test_every_claim_is_well_formed():
@@ -170,7 +184,7 @@ def test_every_claim_is_well_formed():
         assert found.seeds >= 3
         assert found.bounds
         assert all(low <= high for low, high in found.bounds.values())
-        assert getattr(found.experiment, "func", found.experiment).__module__.startswith("simulacra.claims.")
+        assert found.experiment.__module__.startswith("simulacra.claims.")
 
 
 QUICK = {

@@ -7,81 +7,120 @@ import hashlib
 import importlib
 import inspect
 import json
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from simulacra.claims.claim import Claim, Result
 from simulacra.io.publish import Damaged, canonical, discard, publishing, verify
 
-WORDS = {"statement", "lecture", "paper", "bounds", "control", "budget", "figure", "seeds", "fast", "note"}
-"""What may change in a claim without changing its results."""
+
+def key(experiment: Callable[[int], Result]) -> str:
+    """A hash of the code of which an experiment is made.
+
+    Counted are its definition and, of claims modules, the definitions that it names, and those that they name; of the
+    rest of the package the whole modules that define what is named. Comments, docstrings and layout, the words and
+    bounds of claims, and the drawing of figures are left out: to change them is not to change a result.
+    """
+    function: Any = experiment
+    found = _Code()
+    found.follow(sys.modules[function.__module__], function.__name__)
+    return hashlib.sha256(canonical(sorted(found.parts))).hexdigest()[:12]
+
+
+class _Code:
+    """Parts of the package's code, (module, name, tree): definitions of claims modules and other modules whole."""
+
+    def __init__(self) -> None:
+        self.parts: set[tuple[str, str, str]] = set()
+        self.seen: set[tuple[str, str]] = set()
+
+    def follow(self, module: ModuleType, name: str) -> None:
+        """Adds what `name` stands for in a claims module, and all that it names."""
+        if (module.__name__, name) in self.seen:
+            return
+        self.seen.add((module.__name__, name))
+        held = _pieces(module)
+        for piece in [*held.get(name, []), *held[""]]:
+            if isinstance(piece.node, ast.ImportFrom | ast.Import):
+                self._imported(piece.node, name)
+                continue
+            self.parts.add((module.__name__, name, piece.text))
+            for word in piece.words:
+                self.follow(module, word)
+
+    def _imported(self, node: ast.ImportFrom | ast.Import, name: str) -> None:
+        alias = next(a for a in node.names if (a.asname or a.name.split(".")[0]) == name)
+        place = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+        if place.split(".")[0] != "simulacra" or place.startswith(("simulacra.figures", "simulacra.claims.claim")):
+            return
+        home = importlib.import_module(place)
+        thing = home
+        if isinstance(node, ast.ImportFrom):
+            there = hasattr(home, alias.name)
+            thing = getattr(home, alias.name) if there else importlib.import_module(f"{place}.{alias.name}")
+        owner = thing if isinstance(thing, ModuleType) else inspect.getmodule(thing) or home
+        if not owner.__name__.startswith("simulacra."):
+            owner = home
+        if not owner.__name__.startswith("simulacra.claims."):
+            pieces = [p for held in _pieces(owner).values() for p in held]
+            self.parts |= {(owner.__name__, "", p.text) for p in pieces}
+        elif owner is thing:
+            for word in _pieces(owner):
+                self.follow(owner, word)
+        else:
+            self.follow(home, alias.name)
+
+
+class _Piece(NamedTuple):
+    """A statement of a module, its tree in words, and the names in it."""
+
+    node: ast.stmt
+    text: str
+    words: set[str]
+
+
+def _pieces(module: ModuleType) -> dict[str, list[_Piece]]:
+    """The statements of a module by the names that they give a meaning to; the others under no name."""
+    path = Path(str(module.__file__))
+    return _parsed(path, path.stat().st_mtime_ns)
 
 
 @cache
-def key(module_name: str) -> str:
-    """A hash of the code of a claims module and of the modules that it imports from the package.
-
-    Names imported from a package count with the module that defines them; of other claims modules count their imports
-    as well. Comments, docstrings and layout, the words
-    and bounds of a claim, and the drawing of figures are left out: to change them is not to change a result.
-    """
-    used: dict[str, ModuleType] = {}
-    waiting = [importlib.import_module(module_name)]
-    while waiting:
-        module = waiting.pop()
-        used[module.__name__] = module
-        for other in _imports(module):
-            if other.__name__.startswith("simulacra.claims.") and other.__name__ not in used:
-                waiting.append(other)
-            used[other.__name__] = other
-    parts = [(name, ast.dump(_Bare().visit(_tree(used[name])))) for name in sorted(used)]
-    return hashlib.sha256(canonical(parts)).hexdigest()[:12]
+def _parsed(path: Path, changed: int) -> dict[str, list[_Piece]]:
+    held: dict[str, list[_Piece]] = {"": []}
+    for node in _Bare().visit(ast.parse(path.read_text())).body:
+        words = {word.id for word in ast.walk(node) if isinstance(word, ast.Name)}
+        piece = _Piece(node, ast.dump(node), words)
+        for name in _named(node) or [""]:
+            held.setdefault(name, []).append(piece)
+    return held
 
 
-def _imports(module: ModuleType) -> Iterator[ModuleType]:
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.ImportFrom):
-            names, things = [node.module or ""], [alias.name for alias in node.names]
-        else:
-            names, things = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [], []
-        for name in names:
-            if name.split(".")[0] == "simulacra" and not name.startswith(
-                ("simulacra.figures", "simulacra.claims.claim")
-            ):
-                home = importlib.import_module(name)
-                yield home
-                for word in things:
-                    there = hasattr(home, word)
-                    thing = getattr(home, word) if there else importlib.import_module(f"{name}.{word}")
-                    owner = thing if isinstance(thing, ModuleType) else inspect.getmodule(thing)
-                    if owner is not None and owner.__name__.startswith("simulacra."):
-                        yield owner
+def _named(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [a.asname or a.name.split(".")[0] for a in node.names]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [word.id for target in targets if target for word in ast.walk(target) if isinstance(word, ast.Name)]
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes away what changes no result."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id == "Claim":
-            node.keywords = [word for word in node.keywords if word.arg not in WORDS]
-        return self.generic_visit(node)
+    """Takes docstrings away."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if isinstance(node.value, ast.Constant) else node  # docstrings
-
-
-def _tree(module: ModuleType) -> ast.Module:
-    return ast.parse(Path(str(module.__file__)).read_text())
+        return None if isinstance(node.value, ast.Constant) else node
 
 
 def _place(out: Path, claim: Claim, seed: int) -> Path:
-    experiment = getattr(claim.experiment, "func", claim.experiment)  # what functools.partial wraps
-    return out / claim.name / f"{key(experiment.__module__)}-{seed}"
+    return out / claim.name / f"{key(claim.experiment)}-{seed}"
 
 
 def load(out: Path, claim: Claim, seed: int) -> Result | None:
