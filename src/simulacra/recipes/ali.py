@@ -12,7 +12,7 @@ from simulacra.gan import ALI, Bidirectional, NonSaturating, StandardNormal
 from simulacra.networks import Critic, LatentEncoder, LinearHead, PairBody, critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -26,7 +26,7 @@ def ali(
     dropout: float | None = None,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float = 0.999,
@@ -35,9 +35,9 @@ def ali(
 
     The encoder is then the generator's posterior, though no reconstruction is ever asked for; `model.encode` gives it
     and `model.reconstruct` goes there and back. q(z | x) is a Gaussian, with `deterministic` a point (BiGAN). Both are
-    one player with the critic's loss, its labels swapped. DCGAN networks, Adam(2e-4, 0.5), and `dropout` in the
-    critic's common layers for pictures; the paper has deeper networks at 1e-4. Points: MLPs of three hidden layers,
-    Adam(1e-3). The data's conditions are left aside.
+    one player with the critic's loss, its labels swapped. Adam(1e-3, 0.5). Pictures: DCGAN networks, and `dropout` in
+    the critic's common layers; the paper has deeper networks at 1e-4. Points: MLPs of three hidden layers. The data's
+    conditions are left aside. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "ali", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -53,11 +53,15 @@ def ali(
         Critic(pairs, LinearHead(pairs.features)),
         NonSaturating(),
     )
-    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
-    critic, pair = (Adam(net.parameters(), rate, betas=(0.5, 0.999)) for net in (game.critic, game.pair))
+    model = game.averaged()
+    critic, pair = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.pair))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
-        [Player("critic", game.critic, game.critic_loss, critic), Player("pair", game.pair, game.swapped_loss, pair)],
+        [
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("pair", game.pair, game.swapped_loss, pair, schedule=falling),
+        ],
         codec,
         rounds or (3000 if picture else 6000),
         batch or (64 if picture else 256),

@@ -14,7 +14,7 @@ from simulacra.gan.coupled import DOMAINS, unpaired
 from simulacra.networks import critic_for, generator_for, tied
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("image",)
@@ -29,7 +29,7 @@ def cogan(
     tied_critic: int | None = None,
     latent: int = 100,
     width: int = 32,
-    lr: float = 2e-4,
+    lr: float = 1e-3,
     rounds: int = 3000,
     batch: int = 64,
     ema: float = 0.999,
@@ -40,7 +40,7 @@ def cogan(
     The first `tied_generator` layers of the generators are the same, and the last `tied_critic` of the critics with
     their head; by default all but one, as in the paper, and 0 ties nothing (the control). Samples are those of the
     first domain; `model.push(noise)` and `surrogate.sample(n, raw=True)` have the second as `given["partner"]`, from -1
-    to 1. DCGAN networks, Adam(2e-4, 0.5). Conditions are left aside.
+    to 1. DCGAN networks, Adam(1e-3, 0.5). Conditions are left aside. The rates fall to 0 over the second half.
     """
     need_layout(data, "cogan", *DOMAIN)
     if second not in DOMAINS:
@@ -59,11 +59,12 @@ def cogan(
     game = CoGAN(GAN(one, judge, NonSaturating(), noise), GAN(other, peer, NonSaturating(), noise))
     model, makers, judges = game.averaged(), game.generators(), game.critics()
     generator, critic = (Adam(nets.parameters(), lr, betas=(0.5, 0.999)) for nets in (makers, judges))
+    falling = linear_decay(0.5)
     return Experiment(
         model,
         [
-            Player("critics", judges, game.critic_loss, critic, stream="domains"),
-            Player("generators", makers, game.generator_loss, generator, stream="domains"),
+            Player("critics", judges, game.critic_loss, critic, stream="domains", schedule=falling),
+            Player("generators", makers, game.generator_loss, generator, stream="domains", schedule=falling),
         ],
         codec,
         rounds,

@@ -11,7 +11,7 @@ from simulacra.gan import DRAGAN, GAN, NonSaturating, StandardNormal
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -25,16 +25,17 @@ def dragan(
     spread: float = 0.5,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float | None = None,
 ) -> Experiment:
     """The non-saturating game with a critic whose slope is pushed towards 1 around the data, not on lines to fakes.
 
-    `penalty (|| grad f(x') || - 1)^2` with x' beside real events, up to `spread` standard deviations away. Steep
-    slopes at the data make sharp local equilibria, in which modes are lost. One turn each, layer norm in place of the
-    critic's batch norm. 10 and DCGAN networks for pictures, 0.1 and three hidden layers for points.
+    `penalty (|| grad f(x') || - 1)^2` with x' beside real events, up to `spread` standard deviations away. Steep slopes
+    at the data make sharp local equilibria, in which modes are lost. One turn each, layer norm in place of the critic's
+    batch norm. 10 and DCGAN networks for pictures, 0.1 and three hidden layers for points. The rates of pictures fall
+    to 0 over the second half.
     """
     need_layout(data, "dragan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -44,13 +45,14 @@ def dragan(
     term = DRAGAN(penalty if penalty is not None else (10.0 if picture else 0.1), spread=spread)
     networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
     game = GAN(*networks, NonSaturating(), StandardNormal(latent), [term])
-    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
-    critic, generator = (Adam(net.parameters(), rate, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

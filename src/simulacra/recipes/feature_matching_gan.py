@@ -9,7 +9,7 @@ from simulacra.gan import GAN, FeatureMatching, NonSaturating, StandardNormal
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Loss, Player, modules
+from simulacra.training.game import Experiment, Loss, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -21,7 +21,7 @@ def feature_matching_gan(
     *,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float = 0.995,
@@ -30,13 +30,13 @@ def feature_matching_gan(
 
     The critic tells real from fake as ever, so that its features are those in which the two still differ; the generator
     makes `|| E phi(x) - E phi(g(z)) ||^2` small over a batch. DCGAN networks for pictures, MLPs of three hidden layers
-    for points.
+    for points. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "feature_matching_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    lr, options = lr or (2e-4 if picture else 1e-3), sized(data, width)
+    options = sized(data, width)
     game = GAN(
         generator_for(spec, latent, **options), critic_for(spec, **options), NonSaturating(), StandardNormal(latent)
     )
@@ -46,11 +46,12 @@ def feature_matching_gan(
     def matching(batch: Batch) -> Loss:
         return Loss({match.name: match(game.duel(batch))})
 
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic),
-            Player("generator", game.generator, matching, generator),
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("generator", game.generator, matching, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

@@ -12,7 +12,7 @@ from simulacra.gan import DIVERGENCES, GAN, R1, R2, StandardNormal, Variational
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -28,7 +28,7 @@ def fgan(
     clip: float = 1.0,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float | None = None,
@@ -41,7 +41,7 @@ def fgan(
     Some conjugates are exponentials, which overflow where the distributions lie apart. Therefore gradients are cut to
     the norm `clip`, and the critic's slope is penalised on both sides, gamma/2 || grad ||^2 (after Roth et al. 2017,
     arXiv 1705.09367); `gamma=0` is the paper's game. gamma 10 and DCGAN networks with layer norm in the critic for
-    pictures, gamma 0.1 and three hidden layers for points.
+    pictures, gamma 0.1 and three hidden layers for points. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "fgan", *DOMAIN)
     if divergence not in DIVERGENCES:
@@ -54,13 +54,14 @@ def fgan(
     networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
     terms = [R1(weight), R2(weight)] if weight else []
     game = GAN(*networks, Variational(DIVERGENCES[divergence], saturating), StandardNormal(latent), terms)
-    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
-    critic, generator = (Adam(net.parameters(), rate, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic, clip=clip),
-            Player("generator", game.generator, game.generator_loss, generator, clip=clip),
+            Player("critic", game.critic, game.critic_loss, critic, clip=clip, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, clip=clip, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

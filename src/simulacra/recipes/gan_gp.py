@@ -11,7 +11,7 @@ from simulacra.gan import GAN, GradientPenalty, NonSaturating, StandardNormal
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -25,7 +25,7 @@ def gan_gp(
     n_critic: int = 1,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float | None = None,
@@ -34,7 +34,8 @@ def gan_gp(
 
     The penalty `gp (|| grad f || - 1)^2` on lines between real and generated events helps beyond the Wasserstein
     objective: GANs need not decrease a divergence at every step. One turn each, layer norm in place of the critic's
-    batch norm. gp 10 and DCGAN networks for pictures, gp 0.1 and three hidden layers for points.
+    batch norm. gp 10 and DCGAN networks for pictures, gp 0.1 and three hidden layers for points. The rates of pictures
+    fall to 0 over the second half.
     """
     need_layout(data, "gan_gp", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -44,13 +45,14 @@ def gan_gp(
     penalty = GradientPenalty(gp if gp is not None else (10.0 if picture else 0.1))
     networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
     game = GAN(*networks, NonSaturating(), StandardNormal(latent), [penalty])
-    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
-    critic, generator = (Adam(net.parameters(), rate, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic, repeats=n_critic),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, repeats=n_critic, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

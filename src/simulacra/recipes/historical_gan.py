@@ -9,7 +9,7 @@ from simulacra.gan import GAN, HistoricalAveraging, NonSaturating, StandardNorma
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -23,7 +23,7 @@ def historical_gan(
     label: float = 0.9,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float = 0.995,
@@ -32,23 +32,31 @@ def historical_gan(
 
     Each loss has a term `history || theta - mean of past theta ||^2`. The critic calls real events `label`, below 1,
     and fakes 0 (one-sided label smoothing, of the same paper), so that it is never sure. Otherwise `gan` for points,
-    and DCGAN networks for pictures.
+    and DCGAN networks for pictures. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "historical_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    lr, options = lr or (2e-4 if picture else 1e-3), sized(data, width)
+    options = sized(data, width)
     generator_net, critic_net = generator_for(spec, latent, **options), critic_for(spec, **options)
     of_critic, of_generator = (HistoricalAveraging(net, history) for net in (critic_net, generator_net))
     game = GAN(generator_net, critic_net, NonSaturating(label), StandardNormal(latent), [of_critic], [of_generator])
     model = game.averaged()
     critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic, after=[of_critic.remember]),
-            Player("generator", game.generator, game.generator_loss, generator, after=[of_generator.remember]),
+            Player("critic", game.critic, game.critic_loss, critic, after=[of_critic.remember], schedule=falling),
+            Player(
+                "generator",
+                game.generator,
+                game.generator_loss,
+                generator,
+                after=[of_generator.remember],
+                schedule=falling,
+            ),
         ],
         codec,
         rounds or (3000 if picture else 6000),

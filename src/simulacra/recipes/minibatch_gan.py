@@ -13,7 +13,7 @@ from simulacra.networks import Critic, LinearHead, critic_for, generator_for
 from simulacra.networks.minibatch import LAYERS, BatchHead
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -26,7 +26,7 @@ def minibatch_gan(
     compare: str = "discrimination",
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int = 64,
     ema: float = 0.995,
@@ -35,8 +35,8 @@ def minibatch_gan(
 
     `compare`: `discrimination` (learnt projections, Salimans et al.), `distances` (mean and smallest L2 distance to the
     others, the lectures' variant) or `deviation` (one standard deviation per batch, Karras et al. 2018). The layer lies
-    in front of the head; real and fake batches are compared apart, per rank. Otherwise `gan` for points and `dcgan`
-    for pictures, without conditions in the head.
+    in front of the head; real and fake batches are compared apart, per rank. Otherwise `gan` for points and `dcgan` for
+    pictures, without conditions in the head. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "minibatch_gan", *DOMAIN)
     if compare not in LAYERS:
@@ -44,18 +44,19 @@ def minibatch_gan(
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    lr, options = lr or (2e-4 if picture else 1e-3), sized(data, width)
+    options = sized(data, width)
     body: Any = critic_for(spec, **options).body
     layer = LAYERS[compare](body.features)
     critic_net = Critic(body, BatchHead(layer, LinearHead(layer.outputs)))
     game = GAN(generator_for(spec, latent, **options), critic_net, NonSaturating(), StandardNormal(latent))
     model = game.averaged()
     critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

@@ -9,7 +9,7 @@ from simulacra.gan import GAN, Minimax, UniformCube
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -22,7 +22,7 @@ def minimax_gan(
     steps: int = 1,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float | None = None,
@@ -33,8 +33,8 @@ def minimax_gan(
     many steps the discriminator is near its optimum, the value near 2 JS(p, q) - 2 log 2, and the generator's
     gradient near 0 wherever the two distributions lie apart; `gan` has the loss that does not saturate.
 
-    z ~ U(-1, 1) as in the paper; Adam in place of its SGD with momentum. Three hidden layers for points, DCGAN
-    networks for pictures.
+    z ~ U(-1, 1) as in the paper; Adam in place of its SGD with momentum. Three hidden layers for points, DCGAN networks
+    for pictures. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "minimax_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -42,13 +42,14 @@ def minimax_gan(
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
     networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **sized(data, width))
     game = GAN(*networks, Minimax(), UniformCube(latent))
-    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
-    critic, generator = (Adam(net.parameters(), rate, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic, repeats=steps),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, repeats=steps, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

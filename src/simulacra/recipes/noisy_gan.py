@@ -9,7 +9,7 @@ from simulacra.gan import GAN, Annealing, InstanceNoise, NonSaturating, Standard
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -24,7 +24,7 @@ def noisy_gan(
     n_critic: int = 1,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float = 0.995,
@@ -33,23 +33,25 @@ def noisy_gan(
 
     Normal noise of standard deviation `noise` in encoded units (points standardised, pictures from -1 to 1), which
     falls linearly to 0 at the share `until` of the run (Sønderby et al. 2017). Otherwise `gan` for points, and DCGAN
-    networks for pictures; `n_critic` strong critics are what the noise is for.
+    networks for pictures; `n_critic` strong critics are what the noise is for. The rates of pictures fall to 0 over the
+    second half.
     """
     need_layout(data, "noisy_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    lr, options = lr or (2e-4 if picture else 1e-3), sized(data, width)
+    options = sized(data, width)
     critic_net, blur = critic_for(spec, **options), InstanceNoise(noise)
     critic_net.view = blur
     game = GAN(generator_for(spec, latent, **options), critic_net, NonSaturating(), StandardNormal(latent))
     model = game.averaged()
     critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic, repeats=n_critic),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, repeats=n_critic, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

@@ -25,7 +25,7 @@ def projection_gan(
     latent: int | None = None,
     n_critic: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float = 0.999,
@@ -50,8 +50,8 @@ def projection_gan(
     critic_net = critic_for(spec, projection=True, **options, **plain)
     spectrally_normalised(critic_net)
     game = GAN(generator_for(spec, latent, **options), critic_net, Hinge(), StandardNormal(latent))
-    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
-    critic, generator = (Adam(net.parameters(), rate, betas=(0.0, 0.9)) for net in (game.critic, game.generator))
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.0, 0.9)) for net in (game.critic, game.generator))
     turns, falling = n_critic or (1 if picture else 2), linear_decay()
     return Experiment(
         model,

@@ -11,7 +11,7 @@ from simulacra.gan import GAN, R1, R2, NonSaturating, StandardNormal, Term
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Loss, Player, every, modules
+from simulacra.training.game import Experiment, Loss, Player, every, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -26,7 +26,7 @@ def r1_gan(
     interval: int = 16,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float | None = None,
@@ -39,7 +39,7 @@ def r1_gan(
     times: with c = k / (k + 1), its rate is c lr, its betas are 0 and 0.99^c.
 
     gamma 10 and DCGAN networks with layer norm in the critic for pictures, gamma 0.1 and three hidden layers for
-    points.
+    points. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "r1_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -50,20 +50,21 @@ def r1_gan(
     terms: list[Term] = [R1(weight), *([R2(weight)] if r2 else [])]
     networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
     game = GAN(*networks, NonSaturating(), StandardNormal(latent))
-    model, rate, c = game.averaged(), lr or (2e-4 if picture else 1e-3), interval / (interval + 1)
-    critic = Adam(game.critic.parameters(), c * rate, betas=(0.0, 0.99**c))
-    generator = Adam(game.generator.parameters(), rate, betas=(0.0, 0.99))
+    model, c = game.averaged(), interval / (interval + 1)
+    critic = Adam(game.critic.parameters(), c * lr, betas=(0.0, 0.99**c))
+    generator = Adam(game.generator.parameters(), lr, betas=(0.0, 0.99))
 
     def slope_loss(events: Batch) -> Loss:
         duel = game.duel(events)
         return Loss({term.name: interval * term.weight * duel.mean(term(duel)) for term in terms})
 
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic),
-            Player("slope", game.critic, slope_loss, critic, when=every(interval)),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("slope", game.critic, slope_loss, critic, when=every(interval), schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

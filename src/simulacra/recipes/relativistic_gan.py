@@ -9,7 +9,7 @@ from simulacra.gan import GAN, Relativistic, StandardNormal
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -21,7 +21,7 @@ def relativistic_gan(
     *,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float | None = None,
@@ -29,8 +29,8 @@ def relativistic_gan(
     """The critic says which of two events is real; the generator wants its own to look more real than the data's.
 
     -log sigmoid(f(x) - f(g(z))) for the critic, with the sign turned for the generator, on pairs of one real event and
-    one fake (RSGAN); the generator feels real events too. One turn each. Three hidden layers for points, DCGAN
-    networks for pictures.
+    one fake (RSGAN); the generator feels real events too. One turn each. Three hidden layers for points, DCGAN networks
+    for pictures. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "relativistic_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -43,13 +43,14 @@ def relativistic_gan(
         Relativistic(),
         StandardNormal(latent),
     )
-    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
-    critic, generator = (Adam(net.parameters(), rate, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),

@@ -12,7 +12,7 @@ from simulacra.gan import GAN, Hinge, StandardNormal
 from simulacra.networks import critic_for, generator_for, spectrally_normalised
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -38,7 +38,7 @@ def sngan(
     slope: float | None = None,
     latent: int | None = None,
     width: int | None = None,
-    lr: float | None = None,
+    lr: float = 1e-3,
     rounds: int | None = None,
     batch: int | None = None,
     ema: float | None = None,
@@ -51,7 +51,8 @@ def sngan(
     gradient, so there is none. `normalised_generator=True` treats the generator alike (Zhang et al. 2019, arXiv
     1805.08318).
 
-    Adam(2e-4, 0.5, 0.999), slope 1 and DCGAN networks for pictures; 1e-3, slope 30 and three hidden layers for points.
+    Adam(1e-3, 0.5, 0.999); the paper has 2e-4. Slope 1 and DCGAN networks for pictures; slope 30 and three hidden
+    layers for points. The rates of pictures fall to 0 over the second half.
     """
     need_layout(data, "sngan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -65,13 +66,14 @@ def sngan(
     spectrally_normalised(critic_net)
     critic_net.view = Magnified(slope or (1.0 if picture else 30.0))
     game = GAN(generator_net, critic_net, Hinge(), StandardNormal(latent))
-    model, rate = game.averaged(), lr or (2e-4 if picture else 1e-3)
-    critic, generator = (Adam(net.parameters(), rate, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    model = game.averaged()
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic, repeats=n_critic),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, repeats=n_critic, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds or (3000 if picture else 6000),
