@@ -15,19 +15,28 @@ from typing import Any
 import numpy as np
 import torch
 from cells import Cell, Trained, build, command, kept, numbers, spread, trained
+from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
 from simulacra import recipes
+from simulacra.batch import Batch
 from simulacra.evaluation.coverage import coverage
 from simulacra.evaluation.frechet import fid, frechet
 from simulacra.evaluation.images import accuracy, look, train_classifier
 from simulacra.evaluation.kid import kid
+from simulacra.evaluation.latent import decode
 from simulacra.evaluation.memorisation import memorisation, nearest_distance
+from simulacra.random import draws, seed_of
 
 MARKS = (10_000, 20_000, 40_000, 80_000, 160_000, 320_000)
 """Images seen at which the Fréchet distance is looked at."""
 N, FEW = 5000, 2000
 """Pictures on a side at the end, and at the marks."""
+MEANT = {
+    "category": "mutual information of the code's category and its picture's class, as a share of their mean entropy",
+    "critic right": "share of real test pictures that the critic itself names; `sgan` saw ten labels of each class",
+}
+"""What only some recipes have, and what it is."""
 DATA = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST", "emoji": "Emoji of 16 x 16 in colour"}
 ON_EMOJI = ("progan", "stylegan", "stylegan2")
 ON_MNIST = ("cgan", "acgan", "projection_gan", "infogan", "sgan")
@@ -113,8 +122,25 @@ def measure(cell: Cell) -> dict[str, Any]:
         "parameters": found.parameters(),
         "milliseconds": {str(size): found.milliseconds(size) for size in (1, 1000)},
         "finite": bool(torch.isfinite(made.x).all()),
+        **_meant(found, classifier, real),
         **(_copying(made.x, real.x, spare.x) if cell.data == "emoji" else {}),
     }
+
+
+def _meant(found: Trained, classifier: Any, real: Batch) -> dict[str, float]:
+    """How far a category among the codes says the class of its pictures, and a critic's own classifier that of real."""
+    experiment: Any = found.experiment
+    out = {}
+    with torch.no_grad(), draws(seed_of(found.seed, "meant")):
+        noise = experiment.model.noise(len(real))
+        if "category" in noise:
+            _, seen = look(classifier, decode(experiment.model, experiment.codec, noise, real.given).x)
+            out["category"] = float(normalized_mutual_info_score(noise["category"].argmax(1).numpy(), seen))
+        judge = getattr(experiment.learners["game"], "judge", None)
+        guess = {} if judge is None else judge(experiment.codec.encode(real)).guess
+        if "label" in guess:
+            out["critic right"] = float((guess["label"].argmax(1) == real.given["label"].flatten()).double().mean())
+    return out
 
 
 def _copying(made: Tensor, held: Tensor, train: Tensor) -> dict[str, Any]:
@@ -159,6 +185,8 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
     heard = any(r["asked"] for v in good.values() for r in v)
     heads = ["recipe", "seeds", "FID", "KID", "precision", "recall", "least class"]
     heads += ["as asked", "least asked"] if heard else []
+    meant = [name for name in MEANT if any(name in r for v in good.values() for r in v)]
+    heads += meant
     heads += ["copies", "p", "near training"] if "copies" in first else []
     heads += [f"FID at {int(common):,} images"] if common else []
     heads += ["images seen", "images/s", "parameters G", "critic", "ms at 1", "at 1,000"]
@@ -170,7 +198,8 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
         "",
         f"Floor: {floor}. The classifier is right on {100 * first['accuracy']:.1f} % of real pictures. `least class`:"
         " the rarest class among samples, as a multiple of its share among real pictures. `as asked`: samples that the"
-        " classifier sees in the class asked for; `least asked`: of the worst class.",
+        " classifier sees in the class asked for; `least asked`: of the worst class."
+        + "".join(f" `{name}`: {MEANT[name]}." for name in meant),
         "",
         *([FEW_PICTURES.format(rows=first["rows"][0], held=first["rows"][1]), ""] if "copies" in first else []),
         "| " + " | ".join(heads) + " |",
@@ -183,6 +212,9 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
         if heard:
             asked = [r["asked"] for r in found if r["asked"]]
             cells += [f"{100 * np.mean(asked):.1f} %", f"{np.min(np.mean(asked, 0)):.2f}"] if asked else ["", ""]
+        for name in meant:
+            there = [r[name] for r in found if name in r]
+            cells += [f"{np.mean(there):.3f}" if there else ""]
         if "copies" in first:
             cells += ["{:.0f} : {:.0f}".format(*np.sum([r["copies"] for r in found], 0))]
             cells += [f"{min(1, len(found) * min(r['p'] for r in found)):.2g}"]
