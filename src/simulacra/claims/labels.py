@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -24,12 +25,14 @@ from simulacra.random import reseed
 from simulacra.recipes.acgan import acgan
 from simulacra.recipes.cgan import cgan
 from simulacra.recipes.dcgan import dcgan
+from simulacra.training.game import Experiment, constant
 
 Array = np.ndarray
 SPEC = DataSpec("digits", "image", Field((1, 8, 8), range=(0.0, 1.0)), {"label": Field((), "class", 10)})
 EACH = 180
 """Generated digits of each class."""
-ROUNDS = 2400
+ROUNDS, RATE = 2400, 2e-4
+"""Rounds, and the learning rate of all, from first to last."""
 
 
 @cache
@@ -39,12 +42,18 @@ def digits() -> tuple[Tensor, Tensor]:
     return torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16, torch.tensor(label)
 
 
+def level(game: Experiment) -> Experiment:
+    """The same game with learning rates that stay."""
+    players: list[Any] = list(game.players)
+    return replace(game, players=[replace(player, schedule=constant) for player in players])
+
+
 @cache
 def made(kind: str, seed: int, rounds: int) -> Array:
     """Generated digits [10, EACH, 64] by the class that the generator was told."""
     x, label = digits()
     reseed(seed, "claims", "labels")
-    sizes: dict[str, Any] = {"latent": 32, "rounds": rounds, "ema": 0.99}
+    sizes: dict[str, Any] = {"latent": 32, "rounds": rounds, "ema": 0.99, "lr": RATE}
     builds: Mapping[str, Build] = {
         "GAN": lambda spec: dcgan(spec, base=16, **sizes),
         "cGAN": lambda spec: cgan(spec, width=16, **sizes),
@@ -52,7 +61,7 @@ def made(kind: str, seed: int, rounds: int) -> Array:
     }
     if kind == "cGAN, shuffled labels":
         label, kind = label[torch.randperm(len(label))], "cGAN"
-    game = learn(builds[kind], SPEC, Batch(x, {"label": label}), seed, "labels")
+    game = learn(lambda spec: level(builds[kind](spec)), SPEC, Batch(x, {"label": label}), seed, "labels")
     return told(game, torch.arange(10).repeat_interleave(EACH), seed).view(10, EACH, 64).double().numpy()
 
 
