@@ -46,7 +46,7 @@ def resting(seed: int, rounds: int = 4000, steps: int = 200, n: int = 2000) -> R
         with draws(seed):
             noise = torch.randn(n, 2)
         begun = {RESTS: game.codec.encode(Batch(start)).x, ARRIVES: noise}
-        ends = {what: walk(game, x, steps, seed) for what, x in begun.items()}
+        ends = {what: walk(game, x, steps, seed + k) for k, (what, x) in enumerate(begun.items())}
         found[name] = {what: optimal_transport(real.numpy(), x).cost / floor for what, x in ends.items()}
         arrays |= {name: ends[ARRIVES][:800], f"{name}, found": np.array(found[name][ARRIVES])}
     return Result(found["mixture"], found["one Gaussian"], arrays)

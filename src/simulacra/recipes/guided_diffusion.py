@@ -12,11 +12,11 @@ from simulacra.batch import DataSpec, Field, Given
 from simulacra.diffusion import EDM, ProbabilityFlow
 from simulacra.diffusion.guidance import GuidedDiffusion
 from simulacra.errors import UserError
-from simulacra.networks import denoiser_for
+from simulacra.networks import critic_for, denoiser_for
 from simulacra.recipes._autoencoders import body_for
 from simulacra.recipes._diffusion import width_of
 from simulacra.recipes._flows import density_codec
-from simulacra.recipes._parts import need_layout
+from simulacra.recipes._parts import need_layout, sized
 from simulacra.training.averaging import EMA, averaged_copy
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -71,13 +71,15 @@ def guided_diffusion(
     codec, name = density_codec(data), kinds[0]
     spec = replace(codec.spec(data), given={})
     noisy = replace(spec, given={"noise": Field(())})
+    smooth: dict[str, Any] = sized(noisy, hidden) | {"activation": nn.SiLU}  # its gradient leads, and shall not jump
+    body: Any = body_for(noisy, base) if data.layout == "image" else critic_for(noisy, **smooth).body
     model = GuidedDiffusion(
         denoiser_for(spec, **width_of(data, hidden, base)),
         spec.x.shape,
         EDM(),
         "preconditioned",
         ProbabilityFlow(steps, solver),
-        _Classifier(body_for(noisy, base if data.layout == "image" else hidden), data.given[name].levels),
+        _Classifier(body, data.given[name].levels),
         name,
         weight=weight,
     )
