@@ -67,3 +67,17 @@ def test_a_short_training_beats_principal_components_of_the_same_number():
     spread = codes.std(0)
     assert ((made.mean(0) - codes.mean(0)).abs() < 0.25 * spread).all()
     assert ((made.std(0) / spread).log().abs() < 0.25).all()
+
+
+def test_pictures_that_are_nearly_black_do_not_all_come_back_black():
+    torch.manual_seed(0)
+    x = torch.zeros(600, 1, 16, 16)
+    places = torch.randint(0, 14, (600, 2))
+    for picture, (row, column) in zip(x, places, strict=True):
+        picture[0, row : row + 3, column : column + 3] = 1.0
+    spec = DataSpec("spots", "image", Field((1, 16, 16), range=(0.0, 1.0)), rows=600)
+    game = recipes.find("conv_ae").build(spec, {"rounds": 250, "latent": 8})
+    for _ in train(game, streams_for(game, Rows(spec, Batch(x)), 0), seed=0):
+        pass
+    back = game.codec.decode(game.model.eval().reconstruct(game.codec.encode(Batch(x)))).x
+    assert (back - x).square().mean() < 0.8 * (x - x.mean(0)).square().mean()

@@ -79,9 +79,10 @@ class ConvolutionalBody(nn.Module):
 
 
 class ConvolutionalDecoder(nn.Module):
-    """The mirror image of `ConvolutionalBody`: transposed convolutions, each with a ReLU, tanh at the end.
+    """The mirror image of `ConvolutionalBody`: transposed convolutions with a ReLU between them.
 
-    Shapes: ({"z": [B, latent]}, given) -> [B, channels, height, width], between -1 and 1. Conditions are joined to z.
+    Shapes: ({"z": [B, latent]}, given) -> [B, channels, height, width]. Conditions are joined to z. There is no tanh at
+    the end: on pictures that are nearly black it would come to rest at black, where it has no slope.
 
     Args:
         shape: of a picture.
@@ -100,10 +101,9 @@ class ConvolutionalDecoder(nn.Module):
         back = stages(*shape[1:])[::-1]
         for k, (kernel, stride) in enumerate(back):
             last = k == len(back) - 1
-            layers.append(nn.ConvTranspose2d(maps, shape[0] if last else width, kernel, stride))
-            layers.append(nn.Tanh() if last else nn.ReLU())
+            layers += [nn.ConvTranspose2d(maps, shape[0] if last else width, kernel, stride), nn.ReLU()]
             maps = width
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, noise: Noise, given: Given = {}) -> Tensor:
         return self.layers(self.conditions.beside(noise["z"], given))
