@@ -40,7 +40,7 @@ TINY: dict[str, Callable[[int], Result]] = {
     "guidance-trades-variety-for-sureness": lambda seed: guiding.guiding(seed, rounds=2),
     "a-student-learns-to-take-fewer-steps": lambda seed: guiding.distilling(seed, taught=2, rounds=3, n=40),
     "pixel-by-pixel-is-a-probability": lambda seed: visible.multiplying(seed, rounds=2, samples=20),
-    "attention-translates-what-a-recurrence-forgets": lambda seed: translating.translating(seed, rounds=2),
+    "models-of-text-translate": lambda seed: translating.translating(seed, rounds=2),
     "tighter-bounds-and-richer-posteriors-learn-more": lambda seed: tighter.tightening(seed, 2, rows=80, asked=3),
     "a-learnt-similarity-sharpens-a-vae": lambda seed: kinds_of_codes.sharpening(seed, rounds=2, rows=80),
     "a-prior-may-be-imposed-on-all-codes-or-learnt": lambda seed: kinds_of_codes.imposing(seed, rounds=4, rows=80),
