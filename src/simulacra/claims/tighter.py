@@ -64,9 +64,10 @@ def tightening(seed: int, rounds: int = 1500, rows: int = 10_000, asked: int = 5
         game = learn(build, PICTURES, seen, seed, "tighter", name)
         model: Any = game.model
         code = game.codec.encode(held)
-        found[name] = bounds(model.eval(), code, seed, COUNTS)
+        stretch = float(game.codec.log_det(held).mean())
+        found[name] = bounds(model.eval(), code, seed, COUNTS) + stretch
         if name == "iwae":
-            found["ELBOs"] = bounds(model, code, seed, [1] * len(COUNTS))
+            found["ELBOs"] = bounds(model, code, seed, [1] * len(COUNTS)) + stretch
     white = (seen.x.sum(0) + 1) / (len(seen) + 2)
     alone = float((held.x * white.log() + (1 - held.x) * (1 - white).log()).flatten(1).sum(1).mean())
 
