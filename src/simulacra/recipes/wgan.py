@@ -32,8 +32,8 @@ def wgan(
     """A critic whose weights are clipped to [-clip, clip] estimates the Wasserstein distance up to a factor.
 
     RMSprop without momentum, `n_critic` critic turns per round, `warm` in the first 25 rounds and in every 500th, so
-    that the critic is near its optimum. Defaults follow the layout. Pictures: the paper's clip 0.01, lr 3e-4 (the paper
-    has 5e-5 and 1e5 rounds) and DCGAN networks. Points: clip 0.1 and lr 5e-4 with three hidden layers of 128.
+    that the critic is near its optimum. Defaults follow the layout. Pictures: the paper's clip 0.01 and lr 5e-5 with
+    DCGAN networks. Points: clip 0.1 and lr 5e-4 with three hidden layers of 128.
     """
     need_layout(data, "wgan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -46,7 +46,7 @@ def wgan(
         Wasserstein(),
         StandardNormal(latent),
     )
-    model, rate = game.averaged(), lr or (3e-4 if picture else 5e-4)
+    model, rate = game.averaged(), lr or (5e-5 if picture else 5e-4)
     clipping = WeightClipping(game.critic, clip or (0.01 if picture else 0.1))
     critic, generator = (RMSprop(net.parameters(), rate) for net in (game.critic, game.generator))
 
