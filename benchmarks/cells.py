@@ -73,10 +73,11 @@ class Trained:
     images: int
     rounds: int
 
-    def sample(self, n: int, given: Mapping[str, torch.Tensor]) -> Batch:
+    def sample(self, n: int, given: Mapping[str, torch.Tensor], *words: str) -> Batch:
+        """Physical samples; other `words`, other dice."""
         e = self.experiment
         e.model.eval()
-        return join(list(generate(e.model, e.codec, n, given, seed_of(self.seed, "samples"))))
+        return join(list(generate(e.model, e.codec, n, given, seed_of(self.seed, "samples", *words))))
 
     def parameters(self) -> dict[str, int]:
         """Numbers that each player moves."""

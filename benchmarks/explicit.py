@@ -19,7 +19,7 @@ import torch
 from cells import Cell, Trained, build, command, kept, trained
 
 from simulacra import recipes
-from simulacra.batch import Batch
+from simulacra.batch import Batch, join
 from simulacra.errors import UserError
 from simulacra.evaluation.coverage import coverage
 from simulacra.evaluation.frechet import fid
@@ -51,7 +51,10 @@ N, FEW, MANY = 5000, 1000, 10_000
 DRAWS = 100
 PATIENCE = 90.0
 """Seconds after which a measurement makes do with the events that it has seen."""
+SLOW = 5.0
+"""Seconds for `FEW` samples from which on they are timed once."""
 PIECE = 250
+"""Events that a density, or a bound of one draw, is asked of at a time; of many draws a tenth."""
 INTRODUCTION = (
     f"Made by `python benchmarks/explicit.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for"
     " each training. Every recipe plays as many rounds as fit into the CPU time, as pilots tell, so that"
@@ -110,14 +113,15 @@ def _likelihood(found: Trained, test: Batch) -> dict[str, Any] | None:
         return None
 
     def nats(draws: int, most: int) -> Any:
-        return _in_time(lambda part, at: log_likelihood(model, codec, part, draws=draws, seed=at), test[:most])
+        piece = PIECE if draws == 1 else PIECE // 10
+        return _in_time(lambda part, at: log_likelihood(model, codec, part, draws=draws, seed=at), test[:most], piece)
 
     try:
         one = nats(1, MANY)
         many = None if exact else nats(DRAWS, FEW)
     except UserError:  # the codec is many-to-one, or there is neither for this picture
         return None
-    told = not torch.equal(_with_other_class(found, test[:PIECE]), one[:PIECE])
+    told = not torch.equal(*(log_likelihood(model, codec, part) for part in (test[:10], _other_class(test[:10]))))
     numbers = one if many is None else many
     return {
         "kind": "density" if exact else "bound",
@@ -130,16 +134,15 @@ def _likelihood(found: Trained, test: Batch) -> dict[str, Any] | None:
     }
 
 
-def _with_other_class(found: Trained, test: Batch) -> torch.Tensor:
-    other = {**test.given, "label": (test.given["label"] + 1) % 10}
-    return log_likelihood(found.experiment.model, found.experiment.codec, Batch(test.x, other))
+def _other_class(batch: Batch) -> Batch:
+    return Batch(batch.x, {**batch.given, "label": (batch.given["label"] + 1) % 10})
 
 
-def _in_time(of: Callable[[Batch, int], torch.Tensor], batch: Batch) -> torch.Tensor:
+def _in_time(of: Callable[[Batch, int], torch.Tensor], batch: Batch, piece: int) -> torch.Tensor:
     """`of` the pieces of a batch and where they begin, until the time is over."""
     start, out = time.process_time(), []
-    for at in range(0, len(batch), PIECE):
-        out.append(of(batch[at : at + PIECE], at))
+    for at in range(0, len(batch), piece):
+        out.append(of(batch[at : at + piece], at))
         if time.process_time() - start > PATIENCE:
             break
     return torch.cat(out)
@@ -148,15 +151,18 @@ def _in_time(of: Callable[[Batch, int], torch.Tensor], batch: Batch) -> torch.Te
 def _quality(found: Trained, dataset: Any, rows: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     classifier = train_classifier(dataset[rows["train"][:N]], spec=dataset.spec)
     start = time.process_time()
-    found.sample(FEW, dataset[rows["test"][:FEW]].given)
+    made = found.sample(FEW, dataset[rows["test"][:FEW]].given)
     once = time.process_time() - start
     n = int(min(N, max(FEW, PATIENCE / once * FEW)))
     real, spare = dataset[rows["test"][:n]], dataset[rows["train"][: 5 * N]]
-    made = found.sample(n, real.given)
+    if n > FEW:
+        made = join([made, found.sample(n - FEW, real[FEW:].given, "more")])
     (a, a_class), (b, b_class), (c, _) = (look(classifier, batch.x) for batch in (real, made, spare))
     near = coverage(a[:2000], b[:2000], c[:2000])
     label = real.given["label"].flatten()
-    same, other = (found.sample(256, {"label": labels}).x for labels in (label[:256], (label[:256] + 1) % 10))
+    same, other = (found.sample(10, batch.given).x for batch in (real[:10], _other_class(real[:10])))
+    sizes = (1, FEW) if once < SLOW else (1,)
+    milliseconds = {str(size): found.milliseconds(size, 3) for size in sizes}
     return {
         "samples": n,
         "fid": [*_numbers(fid(a, b, c))],
@@ -165,7 +171,7 @@ def _quality(found: Trained, dataset: Any, rows: Mapping[str, torch.Tensor]) -> 
         "least_class": float((np.bincount(b_class, minlength=10) / np.bincount(a_class, minlength=10)).min()),
         "asked": float((b_class == label.numpy()).mean()) if not torch.equal(same, other) else None,
         "accuracy": accuracy(classifier, real.x, label),
-        "milliseconds": {str(size): found.milliseconds(size, 3) for size in ((1, 1000) if once < 60 else (1,))},
+        "milliseconds": {str(FEW): once / FEW * 1e3, **milliseconds},
         "finite": bool(torch.isfinite(made.x).all()),
     }
 

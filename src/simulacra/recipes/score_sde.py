@@ -36,8 +36,9 @@ def score_sde(
 
     A network learns the score at all times by denoising. The probability flow, an equation without noise and with the
     same distribution at every time, makes events and gives their exact density, with the exact trace of its Jacobian.
-    The network predicts the noise, `e = -sigma score`, which has unit size; `weighting` says in which quantity its
-    error is measured.
+    The network predicts the noise, `e = -sigma score`, where the variance explodes, and the flow's velocity where it is
+    preserved: an error of the noise would be multiplied by b / (2 sigma), 10 at t = 1. `weighting` says in which
+    quantity the error is measured in training.
 
     Args:
         data: of vectors.
@@ -60,7 +61,7 @@ def score_sde(
         denoiser_for(spec, hidden=hidden),
         spec.x.shape,
         paths[sde],
-        "noise",
+        "velocity" if sde == "preserving" else "noise",
         ProbabilityFlow(steps, solver, to_zero=sde == "exploding"),
         weighting=weights[weighting],
         drop=drop if spec.given else 0.0,
