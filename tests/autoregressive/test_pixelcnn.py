@@ -1,11 +1,12 @@
 """Laws of PixelCNN."""
 
+import math
 from typing import Any
 
 import pytest
 import torch
 
-from simulacra.autoregressive.pixels import HEADS, PixelCNN, logistic_levels
+from simulacra.autoregressive.pixels import HEADS, PixelCNN, logistic
 from simulacra.autoregressive.rows import RowStack
 from simulacra.batch import Batch, Field
 from simulacra.networks.gated import GatedStack
@@ -71,7 +72,18 @@ def test_one_logistic_gives_every_level_its_interval():
     output = torch.tensor([0.0, 0.3, -1.0]).double().view(1, 3, 1, 1)
     edges = torch.tensor([-torch.inf, -2 / 3, 0.0, 2 / 3, torch.inf]).double()
     want = ((edges - 0.3) / torch.tensor(-1.0).exp()).sigmoid().diff()
-    assert torch.allclose(logistic_levels(output, 4).exp().flatten(), want, atol=1e-6)
+    found = logistic(output, torch.arange(4).view(1, 4, 1, 1), 4)
+    assert torch.allclose(found.exp().flatten(), want, atol=1e-12)
+
+
+def test_a_level_far_from_every_logistic_has_its_logarithm():
+    output = torch.tensor([0.0, -0.9, -6.0]).view(1, 3, 1, 1).requires_grad_()
+    far = logistic(output, torch.tensor(250).view(1, 1, 1, 1), 256)
+    rate, edge = math.exp(6.0), 2 * 249.5 / 255 - 1
+    assert far.item() == pytest.approx(-(edge + 0.9) * rate + math.log1p(-math.exp(-2 / 255 * rate)), rel=1e-5)
+    far.backward()
+    assert output.grad is not None
+    assert output.grad[0, 1].item() == pytest.approx(rate, rel=1e-3)
 
 
 def test_drawing_looks_at_all_that_has_a_say():

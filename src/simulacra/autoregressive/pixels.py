@@ -15,7 +15,6 @@ from simulacra.training.game import Loss
 
 CHUNK = 64
 """Pictures whose probability is computed at once."""
-SMALLEST = 1e-12
 HEADS = ("categorical", "logistic")
 
 
@@ -74,20 +73,24 @@ class PixelCNN(nn.Module):
     def _scaled(self, x: Tensor) -> Tensor:
         return 2 * x / (self.levels - 1) - 1
 
-    def _log_probs(self, features: Tensor, x: Tensor, channel: int) -> Tensor:
-        """Log probabilities of the levels of one channel, [B, K, H, W], with earlier channels as in x."""
+    def _log_probs(self, features: Tensor, x: Tensor, channel: int, level: Tensor | None = None) -> Tensor:
+        """Log probabilities of all levels of one channel, [B, K, H, W], with earlier channels as in x, or of `level`.
+
+        What is asked of is [B, 1, H, W], and so is the answer.
+        """
         output = self.heads[channel](torch.cat([features, self._scaled(x[:, :channel])], 1))
-        return output.log_softmax(1) if self.head == "categorical" else logistic_levels(output, self.levels)
+        if self.head == "logistic":
+            every = torch.arange(self.levels, device=x.device).view(1, -1, 1, 1)
+            return logistic(output, every if level is None else level, self.levels)
+        all_levels = output.log_softmax(1)
+        return all_levels if level is None else all_levels.gather(1, level.long())
 
     def log_prob(self, batch: Batch) -> Tensor:
         """`sum log P(x_ijc | ...)`, [B] in nats."""
         out = []
         for part in (batch[at : at + CHUNK] for at in range(0, len(batch), CHUNK)):
             features = self._features(part.x, part.given)
-            each = [
-                self._log_probs(features, part.x, c).gather(1, part.x[:, c : c + 1].long())
-                for c in range(self.shape[0])
-            ]
+            each = [self._log_probs(features, part.x, c, part.x[:, c : c + 1]) for c in range(self.shape[0])]
             out.append(torch.cat(each, 1).flatten(1).sum(1))
         return torch.cat(out) if out else batch.x.new_zeros(0)
 
@@ -124,27 +127,27 @@ class PixelCNN(nn.Module):
         return self.push(self.noise(n), given)
 
 
-def logistic_levels(output: Tensor, levels: int) -> Tensor:
-    """Log probabilities of K levels under a mixture of logistics, [B, 3 M, H, W] -> [B, K, H, W].
+def logistic(output: Tensor, level: Tensor, levels: int) -> Tensor:
+    """Log probabilities of levels [B, N, H, W] among K under a mixture of logistics [B, 3 M, H, W], [B, N, H, W].
 
     `P(k) = sum_m pi_m [F((c_k + d - mu_m) / s_m) - F((c_k - d - mu_m) / s_m)]` with F the sigmoid, levels at
-    `c_k = 2 k / (K - 1) - 1`, `d = 1 / (K - 1)`, and the first and the last interval reaching to infinity.
+    `c_k = 2 k / (K - 1) - 1`, `d = 1 / (K - 1)`, and the first and the last interval reaching to infinity. As
+    `F(b) - F(a) = F(b) F(-a) (1 - exp(a - b))`, its logarithm is exact for the smallest probabilities, too.
 
     Source: Salimans, Karpathy, Chen and Kingma (2017), arXiv:1701.05517.
 
     Example:
-        >>> logistic_levels(torch.randn(2, 6, 1, 1), 16).exp().sum(1).allclose(torch.ones(2, 1, 1))
+        >>> every = torch.arange(16).view(1, 16, 1, 1)
+        >>> logistic(torch.randn(2, 6, 1, 1), every, 16).exp().sum(1).allclose(torch.ones(2, 1, 1))
         True
     """
-    weight, mean, scale = output.unflatten(1, (3, -1)).unbind(1)
-    edges = (2 * torch.arange(1, levels, device=output.device, dtype=output.dtype) - 1) / (levels - 1) - 1
-    edges = edges.view(1, 1, -1, *[1] * (output.dim() - 2))
-    below = ((edges - mean[:, :, None]) * torch.exp(-scale.clamp(-7, 7))[:, :, None]).sigmoid()
-    below = functional.pad(below.transpose(2, -1), (1, 0)).transpose(2, -1)
-    above = torch.cat([below[:, :, 1:], torch.ones_like(below[:, :, :1])], 2)
-    mixed = (weight.softmax(1)[:, :, None] * (above - below)).sum(1)
-    mixed = mixed.clamp(min=SMALLEST)
-    return (mixed / mixed.sum(1, keepdim=True)).log()
+    weight, mean, scale = (part[:, :, None] for part in output.unflatten(1, (3, -1)).unbind(1))
+    rate, half, level = torch.exp(-scale.clamp(-7, 7)), 1 / (levels - 1), level[:, None].to(output)
+    middle = (2 * level * half - 1 - mean) * rate
+    below = functional.logsigmoid(middle + half * rate).where(level < levels - 1, 0.0)
+    above = functional.logsigmoid(half * rate - middle).where(level > 0, 0.0)
+    inside = torch.log(-torch.expm1(-2 * half * rate)).where((level > 0) & (level < levels - 1), 0.0)
+    return (weight.log_softmax(1) + below + above + inside).logsumexp(1)
 
 
 def _head(width: int, channels: int, outputs: int) -> nn.Module:
