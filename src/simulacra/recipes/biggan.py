@@ -26,10 +26,10 @@ def biggan(
     upsampling: str = "resize",
     latent: int = 120,
     shared: int = 32,
-    n_critic: int = 2,
+    n_critic: int = 1,
     width: int = 16,
-    lr: float = 2e-4,
-    critic_lr: float = 2e-4,
+    lr: float = 5e-4,
+    critic_lr: float = 5e-4,
     rounds: int = 3000,
     batch: int = 32,
     ema: float = 0.999,
@@ -38,10 +38,10 @@ def biggan(
 
     z is hierarchical: the first piece makes the maps, and each block is told another, beside a class embedding that
     all blocks share (`shared` numbers), by conditional batch norm. Orthogonal regularisation of the generator makes it
-    tolerate the truncation trick: samples of z within `truncation` (`None` for all, as in training). Two turns of the
-    critic, spectral norm in both networks, hinge losses, averaged weights. The paper has 128 x 128 and more, width 96,
-    batch 2048, Adam(0, 0.999) at 5e-5 and 2e-4 and an average over 10,000 steps; for 32 pictures on a CPU both rates
-    are 2e-4 and the average is over 1,000.
+    tolerate the truncation trick: samples of z within `truncation` (`None` for all, as in training). Spectral norm
+    in both networks, hinge losses, averaged weights. The paper has 128 x 128 and more, width 96, batch 2048, two turns
+    of the critic, Adam(0, 0.999) at 5e-5 and 2e-4 and an average over 10,000 steps; for batches of 32 on a CPU the
+    critic has one turn, both rates are 5e-4 and the average is over 1,000.
     """
     need_layout(data, "biggan", *DOMAIN)
     codec = codec_for(data)
