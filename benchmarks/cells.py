@@ -224,10 +224,15 @@ def numbers(m: Any) -> list[float]:
 
 
 def spread(found: Sequence[dict[str, Any]], name: str, scale: float, digits: int) -> str:
-    """The mean over seeds and its error; of a single seed, the estimator's own."""
-    values = scale * np.array([r[name][0] for r in found])
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else scale * found[0][name][1]
-    return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
+    """The mean over seeds of a measurement and its error; of a single seed, the estimator's own."""
+    return over_seeds([scale * r[name][0] for r in found], scale * found[0][name][1], digits)
+
+
+def over_seeds(values: Sequence[float], error: float, digits: int) -> str:
+    """The mean and its standard error, which is `error` where there is a single value."""
+    if len(values) > 1:
+        error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    return f"{np.mean(values):.{digits}f} ± {error:.{digits}f}"
 
 
 def command(

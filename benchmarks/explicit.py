@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, trained
+from cells import Cell, Trained, build, command, kept, numbers, over_seeds, spread, trained
 
 from simulacra import recipes
 from simulacra.batch import Batch, join
@@ -122,13 +122,13 @@ def _likelihood(found: Trained, test: Batch) -> dict[str, Any] | None:
     except UserError:  # the codec is many-to-one, or there is neither for this picture
         return None
     told = not torch.equal(*(log_likelihood(model, codec, part) for part in (test[:10], _other_class(test[:10]))))
-    numbers = one if many is None else many
+    best = one if many is None else many
     return {
         "kind": "density" if exact else "bound",
         "draws": 0 if exact else DRAWS,
-        "nats": [float(-numbers.mean()), float(numbers.std() / len(numbers) ** 0.5)],
+        "nats": [float(-best.mean()), float(best.std() / len(best) ** 0.5)],
         "of_one_draw": None if many is None else float(-one.mean()),
-        "pictures": len(numbers),
+        "pictures": len(best),
         "told": told,
         "dimensions": int(test.x[0].numel()),
     }
@@ -165,19 +165,15 @@ def _quality(found: Trained, dataset: Any, rows: Mapping[str, torch.Tensor]) -> 
     milliseconds = {str(size): found.milliseconds(size, 3) for size in sizes}
     return {
         "samples": n,
-        "fid": [*_numbers(fid(a, b, c))],
-        "kid": [*_numbers(kid(a, b))],
-        **{name: [*_numbers(near[name])] for name in ("precision", "recall")},
+        "fid": numbers(fid(a, b, c)),
+        "kid": numbers(kid(a, b)),
+        **{name: numbers(near[name]) for name in ("precision", "recall")},
         "least_class": float((np.bincount(b_class, minlength=10) / np.bincount(a_class, minlength=10)).min()),
         "asked": float((b_class == label.numpy()).mean()) if not torch.equal(same, other) else None,
         "accuracy": accuracy(classifier, real.x, label),
         "milliseconds": {str(FEW): once / FEW * 1e3, **milliseconds},
         "finite": bool(torch.isfinite(made.x).all()),
     }
-
-
-def _numbers(m: Any) -> tuple[float, float, float, float]:
-    return m.value, m.error, m.floor, m.floor_error
 
 
 def page(wanted: Sequence[Cell]) -> str:
@@ -242,8 +238,8 @@ def _grey(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     for name in order:
         found = good[name]
         held = [r["likelihood"] for r in found if r["likelihood"]]
-        words = [f"`{name}`", str(len(found)), *(_of(found, k, s, 2) for k, s in (("fid", 1.0), ("kid", 1e3)))]
-        words += [_of(found, "precision", 1.0, 3), _of(found, "recall", 1.0, 3)]
+        words = [f"`{name}`", str(len(found)), *(spread(found, k, s, 2) for k, s in (("fid", 1.0), ("kid", 1e3)))]
+        words += [spread(found, "precision", 1.0, 3), spread(found, "recall", 1.0, 3)]
         words += [f"{np.mean([r['least_class'] for r in found]):.2f}"]
         words += [f"{100 * np.mean([r['asked'] for r in found]):.1f} %" if found[0]["asked"] is not None else ""]
         size = held[0]["dimensions"] * np.log(2) if held else 1.0
@@ -262,19 +258,8 @@ def _failed(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     return ["Failed: " + "; ".join(told), ""] if told else []
 
 
-def _of(found: Sequence[dict[str, Any]], name: str, scale: float, digits: int) -> str:
-    return _spread([r[name][0] * scale for r in found], found[0][name][1] * scale, digits)
-
-
 def _over(held: Sequence[dict[str, Any]], scale: float, digits: int, shift: float = 0.0) -> str:
-    return _spread([h["nats"][0] * scale + shift for h in held], held[0]["nats"][1] * scale, digits)
-
-
-def _spread(values: Sequence[float], error: float, digits: int) -> str:
-    """The mean, and its error over seeds; of a single seed, the estimator's own."""
-    if len(values) > 1:
-        error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return f"{np.mean(values):.{digits}f} ± {error:.{digits}f}"
+    return over_seeds([h["nats"][0] * scale + shift for h in held], held[0]["nats"][1] * scale, digits)
 
 
 if __name__ == "__main__":
