@@ -40,8 +40,12 @@ MEANT = {
 DATA = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST", "emoji": "Emoji of 16 x 16 in colour"}
 ON_EMOJI = ("progan", "stylegan", "stylegan2")
 ON_MNIST = ("cgan", "acgan", "projection_gan", "infogan", "sgan")
-CONDITIONAL = 0.03
-"""How far the classes asked for may stay below the classifier's accuracy on real pictures."""
+BELOW = 0.03
+"""How far the share of samples as asked may stay below the classifier's accuracy on real pictures."""
+LEAST = 0.5
+"""What it must be of every class."""
+ENOUGH = {"mnist": 0.95}
+"""A share that is enough, whatever the classifier says of real pictures."""
 INTRODUCTION = (
     f"Made by `python benchmarks/gan.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for each"
     " training. Every recipe plays at its default arguments; as many rounds as fit into the CPU time, as pilots of 40"
@@ -170,7 +174,7 @@ def page(wanted: Sequence[Cell]) -> str:
     if missing:
         lines += [f"**{missing} of {len(wanted)} trainings are still to be made**; `seeds`: how many a row has.", ""]
     for (data, minutes), rows in groups.items():
-        lines += _table(DATA[data], minutes, rows)
+        lines += _table(data, minutes, rows)
     return "\n".join(lines)
 
 
@@ -194,7 +198,7 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
         *first["fid"][2:], *(1e3 * v for v in first["kid"][2:]), first["precision"][2], first["recall"][2]
     )
     lines = [
-        f"## {data}, {minutes:g} CPU minutes",
+        f"## {DATA[data]}, {minutes:g} CPU minutes",
         "",
         f"Floor: {floor}. The classifier is right on {100 * first['accuracy']:.1f} % of real pictures. `least class`:"
         " the rarest class among samples, as a multiple of its share among real pictures. `as asked`: samples that the"
@@ -228,8 +232,20 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
         cells += [f"{p:,}" if p else "" for p in parts]
         cells += [f"{np.median([r['milliseconds'][k] for r in found]):.2f}" for k in ("1", "1000")]
         lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", _hearing(data, good)] if heard and data != "emoji" else []
     failed = [f"`{k}`: {v[0]['failed']}" for k, v in rows.items() if v and "failed" in v[0]]
     return [*lines, "", *(["Failed: " + "; ".join(failed), ""] if failed else [])]
+
+
+def _hearing(data: str, good: dict[str, list[dict[str, Any]]]) -> str:
+    """Which of the recipes that are told a class do as they are told, of the means over seeds."""
+    asked = {name: np.mean([r["asked"] for r in found], 0) for name, found in good.items() if found[0]["asked"]}
+    enough = ENOUGH.get(data, next(iter(good.values()))[0]["accuracy"] - BELOW)
+    reached = [f"`{name}`" for name, share in asked.items() if share.mean() >= enough and share.min() >= LEAST]
+    return (
+        f"At least {100 * enough:.1f} % as asked, and {100 * LEAST:.0f} % of every class, by {len(reached)} of the"
+        f" {len(asked)} that are told one: {', '.join(reached) or 'none'}."
+    )
 
 
 if __name__ == "__main__":
