@@ -110,7 +110,7 @@ def unfolding(seed: int, rounds: int = 200, asked_for: int = 8) -> Result:
     """Glow of digits of 8 x 8, its density against the determinant of all 64 x 64 slopes; in the control without."""
     pixels = digits()
     spec = DataSpec("digits", "image", Field((1, 8, 8), range=(0.0, 1.0)), rows=len(pixels))
-    game = learn(partial(glow, steps=4, width=24, rounds=rounds), spec, Batch(pixels), seed, "flows")
+    game = learn(partial(glow, steps=4, width=24, batch_size=64, rounds=rounds), spec, Batch(pixels), seed, "flows")
     flow: Any = game.model.double().eval()  # type: ignore[union-attr]
     with torch.no_grad(), draws(seed):
         noise = flow.noise(64)["z"]

@@ -20,10 +20,10 @@ def glow(
     *,
     scales: int = 2,
     steps: int = 8,
-    width: int = 64,
+    width: int = 32,
     lr: float = 1e-3,
     decay: float = 0.995,
-    batch_size: int = 64,
+    batch_size: int = 32,
     rounds: int = 1500,
 ) -> Experiment:
     """A flow of pictures in several scales, each a squeeze and steps of ActNorm, 1x1 convolution and coupling.
