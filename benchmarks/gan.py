@@ -141,8 +141,8 @@ def _meant(found: Trained, classifier: Any, real: Batch) -> dict[str, float]:
             _, seen = look(classifier, decode(experiment.model, experiment.codec, noise, real.given).x)
             out["category"] = float(normalized_mutual_info_score(noise["category"].argmax(1).numpy(), seen))
         judge = getattr(experiment.learners["game"], "judge", None)
-        guess = {} if judge is None else judge(experiment.codec.encode(real)).guess
-        if "label" in guess:
+        if judge is not None and "label" in judge(experiment.codec.encode(real[:2])).guess:
+            guess = judge(experiment.codec.encode(real)).guess
             out["critic right"] = float((guess["label"].argmax(1) == real.given["label"].flatten()).double().mean())
     return out
 
