@@ -240,7 +240,7 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
 def _hearing(data: str, good: dict[str, list[dict[str, Any]]]) -> str:
     """Which of the recipes that are told a class do as they are told, of the means over seeds."""
     asked = {name: np.mean([r["asked"] for r in found], 0) for name, found in good.items() if found[0]["asked"]}
-    enough = ENOUGH.get(data, next(iter(good.values()))[0]["accuracy"] - BELOW)
+    enough = ENOUGH[data] if data in ENOUGH else next(iter(good.values()))[0]["accuracy"] - BELOW
     reached = [f"`{name}`" for name, share in asked.items() if share.mean() >= enough and share.min() >= LEAST]
     return (
         f"At least {100 * enough:.1f} % as asked, and {100 * LEAST:.0f} % of every class, by {len(reached)} of the"
