@@ -35,6 +35,8 @@ def open_npz(path: str | Path) -> ArrayDataset:
     if "x" not in arrays:
         raise UserError(f"expected an array 'x' in {path.name}, came {', '.join(sorted(arrays)) or 'none'}; rename it")
     x, name = arrays.pop("x"), path.stem
+    if x.ndim and not len(x):
+        raise UserError(f"expected events in {path.name}, x has no row; save at least one")
     if x.ndim < 1 or (x.ndim == 2 and x.shape[1] == 0):
         raise UserError(f"expected events as rows, x in {path.name} has shape {x.shape}; save [events, numbers]")
     for key, value in arrays.items():
@@ -57,7 +59,8 @@ def open_npz(path: str | Path) -> ArrayDataset:
         held = pictures(name, x)
         spec, events = DataSpec(name, "image", held.spec.x, fields, geometry=held.spec.geometry), held.batch.x
     else:
-        events = torch.from_numpy(x.astype(np.float32).reshape(len(x), -1))
+        with np.errstate(over="ignore"):  # what is too large for single precision is refused as infinite
+            events = torch.from_numpy(x.astype(np.float32).reshape(len(x), -1))
         spec = DataSpec(name, "vector", Field((events.shape[1],)), fields)
     return in_memory(spec, Batch(events, told, weight=weights))
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.batch import DataSpec
-from simulacra.errors import UserError, nearest
+from simulacra.errors import SimulacraError, UserError, nearest
 from simulacra.random import seed_of
+from simulacra.recipes._ranges import check
 
 ENTRY_POINTS = "simulacra.recipes"
 
@@ -50,7 +51,7 @@ class Recipe:
         """All keyword arguments with their values: `given` (text is converted by annotation) over the defaults.
 
         Raises:
-            UserError: an argument is unknown, missing, or not of its type.
+            UserError: an argument is unknown, missing, not of its type, or a number out of its range.
         """
         parameters = self.parameters()
         hints = self._hints()
@@ -62,7 +63,10 @@ class Recipe:
         out = {}
         for name, parameter in parameters.items():
             if name in given:
-                out[name] = _convert(f"--{name.replace('_', '-')}", given[name], hints.get(name, str))
+                flag = "--" + name.replace("_", "-")
+                hint = hints.get(name, str)
+                out[name] = _convert(flag, given[name], hint)
+                check(flag, name, out[name], parameter.default, count=int in (hint, *typing.get_args(hint)))
             elif parameter.default is inspect.Parameter.empty:
                 raise UserError(f"expected --{name.replace('_', '-')} for {self.name}, came nothing; give it a value")
             else:
@@ -76,8 +80,25 @@ class Recipe:
             return {name: type(p.default) for name, p in self.parameters().items() if p.default is not p.empty}
 
     def build(self, data: DataSpec, arguments: Mapping[str, Any]) -> Any:
-        """The experiment for this data, from resolved arguments."""
-        return self.function(data, **arguments)
+        """The experiment for this data, from resolved arguments.
+
+        Raises:
+            UserError: a recipe of the house cannot be built from these arguments.
+        """
+        try:
+            return self.function(data, **arguments)
+        except (ArithmeticError, AssertionError, IndexError, RuntimeError, ValueError) as reason:
+            usual = {name: _plain(parameter.default) for name, parameter in self.parameters().items()}
+            told = [f"--{k.replace('_', '-')} {v}" for k, v in arguments.items() if _plain(v) != usual[k]]
+            if isinstance(reason, SimulacraError) or not told or self.function.__module__.split(".")[0] != "simulacra":
+                raise
+            words = " ".join(str(reason).split())
+            raise UserError(f"expected arguments that {self.name} can take, came {' '.join(told)}: {words}") from reason
+
+
+def _plain(value: Any) -> Any:
+    """As it comes back from a run's folder."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _convert(flag: str, value: Any, hint: Any) -> Any:
