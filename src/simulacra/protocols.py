@@ -49,6 +49,13 @@ class Energy(Protocol):
 
 
 @runtime_checkable
+class Normalised(Energy, Protocol):
+    """An energy whose constant can be had: log Z in nats and its standard error, 0 where it is exact."""
+
+    def log_normaliser(self) -> tuple[float, float]: ...
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """q(z | x) as a torch distribution; an autoencoder returns a point mass."""
 

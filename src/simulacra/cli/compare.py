@@ -8,13 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from simulacra.batch import Batch, DataSpec
-    from simulacra.evaluation import Measurement
     from simulacra.report.comparison import Entrant
     from simulacra.surrogate import Surrogate
 
@@ -96,6 +95,7 @@ def _run(
     from simulacra import domains, evaluation, recipes
     from simulacra.cli.evaluate import counterpart
     from simulacra.domains.dataset import parts_of
+    from simulacra.evaluation.held_out import held_out
     from simulacra.evaluation.rows import some_of
     from simulacra.report.comparison import BATCHES, Entrant
 
@@ -103,8 +103,9 @@ def _run(
     train = some_of(own, limit, parts_of(own)["train"])
     made = counterpart(surrogate, events, seed)
     found = evaluation.evaluate(events, made, spec, domains.observables(spec), train=train, fast=not full, seed=seed)
-    density = _density(surrogate, some_of(events, LIKELIHOODS), seed)
-    model = surrogate.experiment.model
+    experiment = surrogate.experiment
+    density = held_out(experiment.model, experiment.codec, some_of(events, LIKELIHOODS), seed=seed)
+    model = experiment.model
     size = sum(p.numel() for p in model.parameters()), sum(t.nbytes for t in model.state_dict().values()) / 1e6
     return Entrant(
         name,
@@ -115,21 +116,6 @@ def _run(
         *size,
         training_seconds(surrogate.folder),
     )
-
-
-def _density(surrogate: Surrogate, events: Batch, seed: int) -> dict[str, Measurement]:
-    """Minus the log-likelihood of real events in physical units, where the model has one."""
-    from simulacra.errors import UserError
-    from simulacra.evaluation.likelihood import log_likelihood, negative_log_likelihood
-    from simulacra.protocols import Bound, Density
-
-    model: Any = surrogate.experiment.model
-    if not isinstance(model, (Density, Bound)):
-        return {}
-    try:
-        return {"nll": negative_log_likelihood(log_likelihood(model, surrogate.experiment.codec, events, seed=seed))}
-    except UserError:
-        return {}  # the codec is many-to-one: there is no density of events
 
 
 def _file(place: Path, events: Batch, spec: DataSpec, train: Batch | None, *, full: bool, seed: int) -> Entrant:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LEAST = 80
 """Events without which nothing can be judged."""
+ASKED = 300
+"""Real events whose likelihood is asked."""
 RANKED, DRAWS, MOST_NUMBERS = 500, 9, 2**22
 """Real events, each ranked among so many that are made at its conditions, where these hold no more numbers."""
 
@@ -77,6 +79,7 @@ def judge_run(
     from simulacra import domains, evaluation
     from simulacra.domains.dataset import parts_of
     from simulacra.evaluation.calibration import of_observables
+    from simulacra.evaluation.held_out import held_out
     from simulacra.evaluation.rows import some_of
     from simulacra.report import write_report
     from simulacra.training.run import read_losses
@@ -97,6 +100,8 @@ def judge_run(
         some = some_of(events, RANKED)
         ranked = of_observables(model, surrogate.experiment.codec, some, spec, observables, count=DRAWS, seed=seed + 2)
         found = replace(found, metrics={**found.metrics, **ranked})
+    model, codec = surrogate.experiment.model, surrogate.experiment.codec
+    found = replace(found, metrics={**found.metrics, **held_out(model, codec, some_of(events, ASKED), seed=seed)})
     simulator = domains.simulator_ms(spec, events)
     if simulator is not None:
         speed["times faster than the simulator"] = simulator / speed["ms at batch 1000"]
@@ -195,7 +200,7 @@ def _dealt(real: Dataset, n: int) -> tuple[Batch, Batch | None]:
     return both[slice(0, None, 2)], both[slice(1, None, 2)]
 
 
-_FIRST = ("response/", "resolution/", "auc/", "js/", "memorisation/", "modes/", "fid", "classes/")
+_FIRST = ("response/", "resolution/", "auc/", "js/", "memorisation/", "modes/", "fid", "classes/", "nll")
 
 
 def print_table(evaluation: Evaluation, speed: dict[str, float], lines: list[str]) -> None:

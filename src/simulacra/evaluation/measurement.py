@@ -51,6 +51,8 @@ class Measurement:
         shown = digits(self.error, self.floor_error)
         unit = f" {self.unit}" if self.unit else ""
         value, error = f"{self.value:.{shown}f}", f"{self.error:.{shown}f}"
+        if math.isnan(self.floor):
+            return f"{value} ± {error}{unit} (floor unknown)"
         return f"{value} ± {error}{unit} (floor {self.floor:.{shown}f} ± {self.floor_error:.{shown}f})"
 
     def _repr_html_(self) -> str:

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from simulacra.errors import UserError
+
 
 class Tempered(Protocol):
     """A model of bits that leads from independent ones (beta = 0) to itself (beta = 1)."""
@@ -20,6 +22,8 @@ class Tempered(Protocol):
     def base(self, n: int) -> Tensor: ...
 
     def move(self, v: Tensor, beta: float = 1.0) -> Tensor: ...
+
+    def log_partition(self) -> Tensor: ...
 
 
 class Annealed(NamedTuple):
@@ -72,3 +76,18 @@ def annealed(model: Tempered, chains: int = 1000, temperatures: int = 1000) -> A
     value = model.log_base().item() + log_weight.max().item() + mean.log().item()
     error = (weight.std() / mean).item() / math.sqrt(chains)
     return Annealed(value, error, (weight.sum().square() / weight.square().sum()).item())
+
+
+@torch.no_grad()
+def log_normaliser(model: Tempered, chains: int = 1000, temperatures: int = 1000) -> tuple[float, float]:
+    """log Z in nats and its standard error: summed over all states where they are few, else annealed.
+
+    >>> from simulacra.markov.rbm import RBM
+    >>> log_normaliser(RBM((6,), 4))[1], log_normaliser(RBM((30,), 25), 10, 5)[1] > 0
+    (0.0, True)
+    """
+    try:
+        return model.log_partition().item(), 0.0
+    except UserError:
+        found = annealed(model, chains, temperatures)
+        return found.log_partition, found.error

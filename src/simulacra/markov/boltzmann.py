@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from simulacra.batch import Batch, Given
 from simulacra.errors import UserError
+from simulacra.markov.annealing import log_normaliser
 from simulacra.markov.rbm import ENUMERATED, states
 from simulacra.training.game import Loss
 
@@ -123,6 +124,10 @@ class BoltzmannMachine(nn.Module):
         """
         self._enumerable()
         return self.log_tempered(states(self.visible).to(self.bias), 1.0).logsumexp(0)
+
+    def log_normaliser(self) -> tuple[float, float]:
+        """log Z and its standard error, by summing or by annealing."""
+        return log_normaliser(self)
 
     def loss(self, batch: Batch) -> Loss:
         """The negative log-likelihood where it is exact, else the contrast of data and persistent chains."""

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from simulacra.batch import Batch, Given
 from simulacra.errors import UserError
+from simulacra.markov.annealing import log_normaliser
 from simulacra.training.game import Loss
 
 ENUMERATED = 20
@@ -113,6 +114,10 @@ class RBM(nn.Module):
             h = states(hidden).to(self.weight)
             return (h @ self.hidden_bias + functional.softplus(self.bias + h @ self.weight.T).sum(1)).logsumexp(0)
         return self.log_tempered(states(visible).to(self.weight), 1.0).logsumexp(0)
+
+    def log_normaliser(self) -> tuple[float, float]:
+        """log Z and its standard error, by summing or by annealing."""
+        return log_normaliser(self)
 
     @torch.no_grad()
     def sample(self, n: int, given: Given = {}) -> Batch:

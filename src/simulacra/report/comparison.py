@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from simulacra import __version__
 from simulacra.evaluation import Evaluation, Measurement
 from simulacra.evaluation.gate import failing
+from simulacra.evaluation.held_out import DRAWS
 from simulacra.evaluation.verdict import WORDS
 from simulacra.figures.pareto import Entry, pareto
 from simulacra.io.publish import write_atomic
@@ -34,6 +35,8 @@ FIDELITY = {
     "resolution/ratio": "resolution ratio",
     "memorisation/copies": "copies",
     "nll": "−log p / event",
+    f"nll/bound_{DRAWS}": f"bound on it, {DRAWS} draws",
+    "nll/annealed": "by annealing",
 }
 """Columns of the table of fidelity, where any model has them."""
 
@@ -126,12 +129,12 @@ def _cell(name: str, m: Measurement | None) -> tuple[str, bool]:
     if name == "memorisation/copies":
         return f"{m.value:.0f} : {m.floor:.0f}", m.value > m.floor + 5
     scale, unit = (100.0, "%") if name == "response/bias" else (1.0, "")
-    far = name not in ("nll", "fid") and abs(m.above_floor) > 3
+    far = name != "fid" and abs(m.above_floor) > 3
     return amount(scale * m.value, scale * m.error, unit), far
 
 
 def _floor(name: str, m: Measurement) -> str:
-    if name in ("nll", "memorisation/copies"):
+    if name == "memorisation/copies" or math.isnan(m.floor):
         return ""
     scale, unit = (100.0, "%") if name == "response/bias" else (1.0, "")
     return amount(scale * m.floor, scale * m.floor_error, unit)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from simulacra.evaluation import Measurement
+from simulacra.evaluation.held_out import DRAWS
 
 LABELS = {
     "response/bias": "Response: bias",
@@ -43,6 +44,9 @@ LABELS = {
     "kid": "KID on a classifier's features",
     "fid/pca_gaussian": "FID of a Gaussian in principal components, for comparison",
     "classes/as_asked": "Samples seen as the class asked for",
+    "nll": "Minus the log-likelihood of held-out events",
+    f"nll/bound_{DRAWS}": f"Upper limit of minus their log-likelihood, {DRAWS} draws each",
+    "nll/annealed": "Minus their log-likelihood, log Z by annealing",
 }
 """What the leading metrics are called, in the order of the table."""
 COUNTS = (*(f"memorisation/{name}" for name in ("copies", "identical", "repeats", "twins")), "modes/covered")
@@ -118,7 +122,7 @@ def row(name: str, m: Measurement, label: str = "", baseline: Measurement | None
     return Row(
         title,
         amount(m.value, m.error, m.unit),
-        amount(m.floor, m.floor_error, m.unit if m.unit == "%" else ""),
+        "" if math.isnan(m.floor) else amount(m.floor, m.floor_error, m.unit if m.unit == "%" else ""),
         text,
         n,
         beside,
