@@ -158,6 +158,22 @@ CASES = {
     "vae": Case("vae", "toys:ring8", {"width": 8, "batch": 16}),
     "vae pictures": Case("vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
     "vae of bits": Case("vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "likelihood": "bernoulli"}),
+    "vae of a flow prior": Case("vae", "toys:ring8", {"width": 8, "batch": 16, "prior": "flow", "prior_parts": 2}),
+    "vae of a flow prior, pictures": Case(
+        "vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "prior": "flow", "posterior": "mixture"}
+    ),
+    "vae of a planar posterior": Case("vae", "toys:ring8", {"width": 8, "batch": 16, "posterior": "planar"}),
+    "vae of a mixture posterior": Case(
+        "vae", "toys:ring8", {"width": 8, "batch": 16, "prior": "mixture", "posterior": "mixture", "posterior_parts": 3}
+    ),
+    "vae of planes seen from a VampPrior": Case(
+        "vae",
+        "digits.npz",
+        {"width": 4, "latent": 3, "batch": 16, "prior": "vamp", "prior_parts": 4, "posterior": "planar"},
+    ),
+    "vae of a flow on either side": Case(
+        "vae", "toys:ring8", {"width": 8, "batch": 16, "prior": "flow", "posterior": "iaf", "posterior_parts": 1}
+    ),
     "cvae": Case("cvae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
     "beta_vae": Case("beta_vae", "toys:ring8", {"width": 8, "batch": 16}),
     "beta_vae of a capacity": Case("beta_vae", "digits.npz", {"width": 4, "latent": 3, "batch": 16, "capacity": 5.0}),

@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, MixtureSameFamily
 
+from simulacra.autoencoders.posterior import stratified
 from simulacra.autoencoders.terms import KL, Divergence
 from simulacra.batch import Batch, Given, Noise
 from simulacra.distributions import kl
+from simulacra.errors import UserError
 from simulacra.training.game import Loss
 
 TOGETHER = 512
@@ -87,7 +89,7 @@ class VAE(LatentVariableModel):
     lower bound, whose negative is the loss, in nats per event summed over all numbers of an event. The KL is added to
     the loss (lectures print it with its sign turned, and the squared error without its half or as a mean over pixels,
     which are decoder variances of 1/2 and D/2: the latter leaves nothing worth encoding). The gradient goes through
-    `z = mu + sigma e`.
+    `z = mu + sigma e`; of a mixture posterior each component is drawn once and weighted (`stratified`).
 
     Args:
         encoder: (x, given) -> a distribution over z [B, latent].
@@ -126,15 +128,25 @@ class VAE(LatentVariableModel):
 
     def loss(self, batch: Batch) -> Loss:
         """Minus the bound, as reconstruction and divergence; watches the KL."""
-        q, p = self.encode(batch), self.prior(batch.given)
-        z = q.rsample()
+        q: Any = self.encode(batch)
+        if isinstance(q, MixtureSameFamily):
+            batch, q, z = stratified(batch, q)
+        else:
+            z = q.rsample()
+        p = self.prior(batch.given)
         distortion = -batch.mean(self.decode(z, batch.given).log_prob(batch.x))
         parts = {"reconstruction": distortion, "divergence": self.divergence(batch, q, p, z)}
         with torch.no_grad():
             return Loss(parts, {"kl": batch.mean(kl(q, p, z))})
 
     def importance_loss(self, batch: Batch, draws: int) -> Loss:
-        """Minus the importance-weighted bound of `draws` codes per event."""
+        """Minus the importance-weighted bound of `draws` codes per event.
+
+        Raises:
+            UserError: draws of the posterior have no gradient, as those of a mixture.
+        """
+        if not self.encode(batch[:1]).has_rsample:
+            raise UserError("expected a posterior whose draws have a gradient, came a mixture; train on `loss` instead")
         return Loss({"bound": -batch.mean(self.log_prob_bound(batch, draws))})
 
     def log_prob_bound(self, batch: Batch, draws: int = 1) -> Tensor:
@@ -149,7 +161,7 @@ class VAE(LatentVariableModel):
         weights, most = [], max(1, TOGETHER // max(len(batch), 1))
         for start in range(0, draws, most):
             count = (min(most, draws - start),)
-            z = q.rsample(count) if torch.is_grad_enabled() else q.sample(count)
+            z = q.rsample(count) if torch.is_grad_enabled() and q.has_rsample else q.sample(count)
             rows = batch.map(lambda value, k=count[0]: value.repeat(k, *[1] * (value.dim() - 1)))
             inside = self.decode(z.flatten(0, 1), rows.given).log_prob(rows.x).view(*count, -1)
             weights.append(inside + p.log_prob(z) - q.log_prob(z))

@@ -10,15 +10,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
-from torch.distributions import Categorical, MixtureSameFamily
 
 from simulacra.autoencoders import VAE
-from simulacra.autoencoders.posterior import FlowEncoder
+from simulacra.autoencoders.posterior import FlowEncoder, MixtureEncoder
 from simulacra.batch import Batch, DataSpec, Field, Given, Noise
 from simulacra.claims.claim import Claim, Result
 from simulacra.claims.conditioning import learn
 from simulacra.distributions import Gaussian, StandardNormalPrior
-from simulacra.distributions.priors import diagonal
 from simulacra.figures.curves import Curves, curves
 from simulacra.networks import LatentEncoder
 from simulacra.networks.dense import DenseBody
@@ -45,21 +43,6 @@ class Square(nn.Module):
     def forward(self, noise: Noise, given: Given = {}) -> Tensor:
         z = noise["z"][:, :1]
         return z.square() if self.squared else 2 * z
-
-
-class MixtureEncoder(nn.Module):
-    """Encoder: (x, given) -> a mixture of two diagonal Gaussians over z."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = DenseBody((1,), hidden=(WIDTH, WIDTH))
-        self.numbers = nn.Linear(WIDTH, 2 + 4 * LATENT)
-
-    def forward(self, x: Tensor, given: Given = {}) -> MixtureSameFamily:
-        numbers = self.numbers(self.body(x, given))
-        means, widths = numbers[:, 2:].view(-1, 2, 2, LATENT).unbind(1)
-        parts = diagonal(means, nn.functional.softplus(widths) + 1e-4)
-        return MixtureSameFamily(Categorical(logits=numbers[:, :2]), parts, validate_args=False)
 
 
 class MixtureVAE(VAE):
@@ -97,7 +80,7 @@ def build(family: str, squared: bool, rounds: int) -> Experiment:
     body = DenseBody((1,), hidden=(WIDTH, WIDTH))
     encoders = {
         "independent": lambda: LatentEncoder(body, WIDTH, LATENT),
-        "mixture": MixtureEncoder,
+        "mixture": lambda: MixtureEncoder(DenseBody((1,), hidden=(WIDTH, WIDTH)), WIDTH, LATENT),
         "flow": lambda: FlowEncoder(body, WIDTH, LATENT, steps=4, hidden=(32, 32)),
     }
     kind = MixtureVAE if family == "mixture" else VAE
