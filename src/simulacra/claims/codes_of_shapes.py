@@ -22,6 +22,7 @@ from simulacra.claims.conditioning import learn
 from simulacra.claims.factors import rendered
 from simulacra.claims.manifolds import two_nn
 from simulacra.claims.representations import SUM
+from simulacra.domains.images.rendered import faces
 from simulacra.evaluation.latent import manifold
 from simulacra.figures.curves import Curves, curves
 from simulacra.figures.images import image_grid
@@ -31,23 +32,6 @@ from simulacra.recipes.vae import vae
 Array = np.ndarray
 SIDE, SEEN = 16, 4000
 """Pixels of a side of faces, and pictures that are trained on."""
-
-
-def faces(factors: Tensor, side: int = SIDE) -> Tensor:
-    """Heads whose eyes and mouth turn by the first factor, and whose mouth bends by the second, [N, 1, side, side].
-
-    Args:
-        factors: [N, 2] from -1 to 1: pose, 0.12 sides to the left or right; smile, the corners 0.1 up or down.
-    """
-    place = (torch.arange(side) + 0.5) / side - 0.5
-    x, y = place[None, None], place[None, :, None]
-    pose, smile = (0.12 * factors[:, 0, None, None], 0.1 * factors[:, 1, None, None])
-    head = torch.sigmoid((0.44 - (x**2 + y**2).sqrt()) * 40)
-    across = (x - pose) / 0.17
-    eyes = sum(torch.exp(-((x - pose - k).square() + (y + 0.13).square()) / 0.005) for k in (-0.15, 0.15))
-    line = torch.exp(-(y - 0.17 + smile * (across.square() - 0.5)).square() / 0.003)
-    mouth = line * torch.sigmoid((1 - across.abs()) * 12)
-    return (0.45 * head + 0.55 * (eyes + mouth).clamp(0, 1))[:, None].clamp(0, 1)
 
 
 def trained(x: Tensor, latent: int, seed: int, rounds: int) -> Any:
@@ -82,7 +66,7 @@ def posing(seed: int, rounds: int = 1500) -> Result:
     """Pose and smile in a code of two numbers; controls: pose put between them, codes of others, and shuffled."""
     reseed(seed, "posing")
     factors = 2 * torch.rand(SEEN + 1000, 2) - 1
-    x, told_of = faces(factors), factors.numpy()
+    x, told_of = faces(factors, SIDE), factors.numpy()
     with torch.enable_grad():
         game = trained(x[:SEEN], 2, seed, rounds)
     codes = means(game, x).numpy()

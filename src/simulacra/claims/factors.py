@@ -17,29 +17,13 @@ from torch import Tensor
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.claims.claim import Claim, Result
 from simulacra.claims.conditioning import learn
+from simulacra.domains.images.rendered import shapes
 from simulacra.figures.curves import Curves, curves
 from simulacra.random import reseed
 from simulacra.recipes.ae import ae
 
-FACTORS = ("across", "down", "size", "angle")
 SIDE = 12
 """Of the pictures, in pixels."""
-
-
-def shapes(factors: Tensor, side: int = SIDE) -> Tensor:
-    """Soft ellipses three times as long as wide, [N, 1, side, side] from 0 to 1.
-
-    Args:
-        factors: [N, 4] from -1 to 1: place across and down (a fifth of a side), logarithm of the size, and angle (a
-            quarter turn from end to end).
-    """
-    across, down, size, angle = (factors[:, k, None, None] for k in range(4))
-    place = (torch.arange(side) + 0.5) / side - 0.5
-    x, y = place[None, None] - 0.2 * across, place[None, :, None] - 0.2 * down
-    turn, width = math.pi / 4 * angle, 0.1 * 1.4**size
-    along, aside = x * turn.cos() + y * turn.sin(), y * turn.cos() - x * turn.sin()
-    away = ((along / (3 * width)).square() + (aside / width).square()).sqrt()
-    return torch.sigmoid((1 - away) * 4)[:, None]
 
 
 def rendered(n: int, count: int, side: int = SIDE) -> tuple[Tensor, Tensor]:

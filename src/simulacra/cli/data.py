@@ -12,7 +12,9 @@ from simulacra.cli.words import plain
 
 
 def data(
-    name: Annotated[str, typer.Argument(help="A name such as fashion-mnist, toys:grid25, electrons, or a path.")],
+    name: Annotated[
+        str, typer.Argument(help="A name such as fashion-mnist, shapes, faces, toys:grid25, electrons, or a path.")
+    ],
     fetch: Annotated[bool, typer.Option(help="Download it from its canonical address where it is missing.")] = False,
     repack: Annotated[Path | None, typer.Option(help="Write showers again, checksummed and compressed, here.")] = None,
     detector: Annotated[str | None, typer.Option(help="Geometry of a shower file: a name or an XML file.")] = None,
@@ -49,5 +51,8 @@ def data(
         levels = f" of {field.levels} levels" if field.levels else ""
         levels += f": {plain(', '.join(field.names))}" if field.names else ""
         print(f"  given {plain(given)}: {field.kind}{levels}{span}")
+    for known, (low, high) in (spec.geometry or {}).get("factors", {}).items():
+        if known not in spec.given:
+            print(f"  known {known}: real from {low:g} to {high:g}, not told to models")
     print("  parts: " + ", ".join(f"{part} {count:,}" for part, count in parts.items()))
     print(f"  fingerprint: {spec.fingerprint}")

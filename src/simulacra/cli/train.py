@@ -28,7 +28,7 @@ REHEARSED = 20
 def train(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or file.py:function.")],
-    data: Annotated[str | None, typer.Option(help="A data set's name or path.")] = None,
+    data: Annotated[str | None, typer.Option(help="A data set's name, such as shapes, or a path.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; by default runs/RECIPE-DATA.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Rounds to play; by default the recipe's own.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Events per turn over all processes.")] = None,

@@ -12,7 +12,8 @@ from simulacra.errors import UserError, nearest
 from simulacra.protocols import Dataset, Observable
 
 PICTURES = ("fashion-mnist", "mnist")
-NAMED = (*PICTURES, "emoji", "speckle", "electrons", "numbers")
+RENDERED = ("shapes", "faces")
+NAMED = (*PICTURES, "emoji", "speckle", *RENDERED, "electrons", "numbers")
 
 
 def open_data(name: str | Path, **options: Any) -> Dataset:
@@ -20,12 +21,12 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
 
     Args:
         name: `toys:NAME`, `fashion-mnist`, `mnist` (also `mnist:binary`), `emoji` (also `emoji:32`,
-            `emoji:google:64`), `speckle` (also `speckle:64`), `electrons`, `numbers`, or a path: `.h5`/`.hdf5` showers,
-            `.npz` arrays, `.txt` text, `.tsv` pairs of texts, an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of
-            PNGs.
+            `emoji:google:64`), `speckle` (also `speckle:64`), `shapes` and `faces` (also `shapes:64`, `faces:told`),
+            `electrons`, `numbers`, or a path: `.h5`/`.hdf5` showers, `.npz` arrays, `.txt` text, `.tsv` pairs of texts,
+            an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of PNGs.
         options: go to the one that opens it: `rows` and `seed` for toys, `rows` for numbers, `fetch` and `binary` for
             Fashion-MNIST and MNIST, `fetch`, `size`, `vendor` and `variants` for emoji, `rows`, `seed`, `size`,
-            `photons` and `modes` for speckle.
+            `photons` and `modes` for speckle, `rows`, `seed`, `size` and `told` for shapes and faces.
 
     Raises:
         UserError: nothing has this name, or it does not hold what its name says.
@@ -51,6 +52,10 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
         from simulacra.domains import images
 
         return _call(images.open_speckle, text, text, options)
+    if text.split(":")[0] in RENDERED:
+        from simulacra.domains import images
+
+        return _call(images.open_rendered, text, text, options)
     if text == "electrons":
         from simulacra.domains import calorimeter
 
