@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from simulacra.batch import Batch
-    from simulacra.evaluation import Evaluation
+    from simulacra.evaluation import Evaluation, Measurement
     from simulacra.protocols import Dataset
     from simulacra.surrogate import Surrogate
 
@@ -101,7 +101,8 @@ def judge_run(
         ranked = of_observables(model, surrogate.experiment.codec, some, spec, observables, count=DRAWS, seed=seed + 2)
         found = replace(found, metrics={**found.metrics, **ranked})
     model, codec = surrogate.experiment.model, surrogate.experiment.codec
-    found = replace(found, metrics={**found.metrics, **held_out(model, codec, some_of(events, ASKED), seed=seed)})
+    asked = held_out(model, codec, some_of(events, ASKED), seed=seed)
+    found = replace(found, metrics={**found.metrics, **asked, **codes_of(surrogate, events, train, seed)})
     simulator = domains.simulator_ms(spec, events)
     if simulator is not None:
         speed["times faster than the simulator"] = simulator / speed["ms at batch 1000"]
@@ -147,6 +148,39 @@ def counterpart(surrogate: Surrogate, events: Batch, seed: int) -> Batch:
     heard = surrogate.listens_to()
     kept = {k: v for k, v in made.given.items() if k in heard or spec.given[k].kind != "class"}
     return Batch(made.x, kept, weight=events.weight if spec.given else None)
+
+
+def codes_of(surrogate: Surrogate, events: Batch, train: Batch, seed: int) -> dict[str, Measurement]:
+    """The mutual information gap of a run that encodes events whose factors are known and not told to it; else nothing.
+
+    `mig` of the means of q(z | x), and `mig/pca` of as many principal components of the training events.
+    """
+    import torch
+    from sklearn.decomposition import PCA
+
+    from simulacra.evaluation.disentanglement import FEWEST, mutual_information_gap
+    from simulacra.evaluation.latent import codes
+    from simulacra.protocols import Encoder
+    from simulacra.random import draws, seed_of
+
+    spec, model = surrogate.spec, surrogate.experiment.model
+    factors = [name for name in (spec.geometry or {}).get("factors", {}) if name not in spec.given]
+    known = bool(factors) and all(name in events.given for name in factors)
+    if not known or not isinstance(model, Encoder) or len(events) < FEWEST:
+        return {}
+    with draws(seed_of(seed, "codes")):  # a codec may blur grey levels
+        pieces = [
+            codes(model, surrogate.experiment.codec, events[rows]) for rows in torch.arange(len(events)).split(1024)
+        ]
+    z, v = torch.cat(pieces), torch.cat([events.given[name] for name in factors], 1)
+    if z.dim() != 2 or z.shape[1] < 2:  # the class of a mixture, say
+        return {}
+    x, seen = (batch.x.flatten(1).numpy() for batch in (events, train))
+    plain = PCA(min(z.shape[1], *seen.shape), random_state=0).fit(seen).transform(x)
+    return {
+        "mig": mutual_information_gap(z, v, seed=seed),
+        "mig/pca": mutual_information_gap(plain, v, seed=seed),
+    }
 
 
 def drawn(events: Batch) -> Batch:
@@ -200,7 +234,7 @@ def _dealt(real: Dataset, n: int) -> tuple[Batch, Batch | None]:
     return both[slice(0, None, 2)], both[slice(1, None, 2)]
 
 
-_FIRST = ("response/", "resolution/", "auc/", "js/", "memorisation/", "modes/", "fid", "classes/", "nll")
+_FIRST = ("response/", "resolution/", "auc/", "js/", "memorisation/", "modes/", "fid", "classes/", "nll", "mig")
 
 
 def print_table(evaluation: Evaluation, speed: dict[str, float], lines: list[str]) -> None:

@@ -12,9 +12,12 @@ from simulacra.evaluation.measurement import Measurement
 
 GROUPS = 10
 """Of the jackknife, and relabellings of the floor."""
+BINS = 20
+FEWEST = GROUPS * BINS
+"""Rows that are enough for so many bins."""
 
 
-def mutual_information_gap(codes: Any, factors: Any, *, bins: int = 20, seed: int = 0) -> Measurement:
+def mutual_information_gap(codes: Any, factors: Any, *, bins: int = BINS, seed: int = 0) -> Measurement:
     """How much more of each factor the number of the code that knows most of it knows than the next one (MIG).
 
     `mean_k (I(z_a; v_k) - I(z_b; v_k)) / H(v_k)` with a and b the two numbers that know most of factor k: 1 where each

@@ -74,7 +74,13 @@ def verdict(evaluation: Evaluation, *, response: float = 0.005, resolution: floa
         if prefix in found:
             out += _claim(label, found, prefix, within, "effective " if evaluation.effective else "")
     out += _usable(evaluation, response, resolution) + _gate(evaluation) + _classifiers(metrics)
-    out += _memory(metrics) + _mixture(metrics) + _pictures(metrics) + _sensitivity(evaluation.sensitivity)
+    out += (
+        _memory(metrics)
+        + _mixture(metrics)
+        + _pictures(metrics)
+        + _codes(metrics)
+        + _sensitivity(evaluation.sensitivity)
+    )
     return out
 
 
@@ -277,3 +283,12 @@ def _pictures(metrics: Mapping[str, Measurement]) -> list[str]:
         m = metrics["classes/as_asked"]
         out.append(f"{100 * m.value:.1f} % of samples are seen as the class asked for (real {100 * m.floor:.1f} %).")
     return out
+
+
+def _codes(metrics: Mapping[str, Measurement]) -> list[str]:
+    m = metrics.get("mig")
+    if m is None:
+        return []
+    beside = metrics.get("mig/pca")
+    plain = "" if beside is None else f"; as many principal components have {beside.value:.2f}"
+    return [f"Mutual information gap of codes with the known factors {m}, 1 if each is one number{plain}."]
