@@ -169,7 +169,7 @@ def test_wrong_arguments_say_what_to_do():
     for name, arguments, words in [
         ("vae", {"likelihood": "bernoulli"}, "bernoulli for pictures"),
         ("vae", {"likelihood": "poisson"}, "expected the likelihood gaussian"),
-        ("vae", {"sigma": -1.0}, "expected a sigma above 0"),
+        ("vae", {"sigma": -1.0}, "expected --sigma above 0"),
         ("cvae", {}, "expected data with a condition"),
         ("vq_vae", {}, "expected the layout image"),
         ("dae", {"corruption": "blur"}, "expected a corruption among"),

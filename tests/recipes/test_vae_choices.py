@@ -57,7 +57,7 @@ def test_any_prior_goes_with_any_posterior(points, prior, posterior):
         ({"posterior": "maf"}, "expected a posterior among gaussian, planar, iaf, mixture, came 'maf'; choose one"),
         ({"prior_parts": "3"}, "expected no parts of a prior that is normal, came 3; leave --prior-parts out"),
         ({"posterior_parts": "3"}, "no parts of a posterior that is gaussian, came 3; leave --posterior-parts out"),
-        ({"prior": "flow", "prior_parts": "0"}, "at least one part of the prior, came 0; raise --prior-parts"),
+        ({"prior": "flow", "prior_parts": "0"}, "expected --prior-parts of at least 1, came 0; give another"),
     ],
 )
 def test_a_choice_that_is_none_gets_one_line(points, options, line):

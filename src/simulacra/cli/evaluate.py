@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -94,15 +94,13 @@ def judge_run(
     observables = domains.observables(spec)
     found = evaluation.evaluate(events, made, spec, observables, train=train, fast=fast, seed=seed)
     speed = {"ms at batch 1": surrogate.milliseconds(1), "ms at batch 1000": surrogate.milliseconds(1000)}
+    model, codec = cast("Any", surrogate.experiment.model), surrogate.experiment.codec
+    more = {**held_out(model, codec, some_of(events, ASKED), seed=seed), **codes_of(surrogate, events, train, seed)}
     small = RANKED * DRAWS * spec.x.size <= MOST_NUMBERS
     if spec.given and events.weight is None and not fast and small:
-        model: Any = surrogate.experiment.model
         some = some_of(events, RANKED)
-        ranked = of_observables(model, surrogate.experiment.codec, some, spec, observables, count=DRAWS, seed=seed + 2)
-        found = replace(found, metrics={**found.metrics, **ranked})
-    model, codec = surrogate.experiment.model, surrogate.experiment.codec
-    asked = held_out(model, codec, some_of(events, ASKED), seed=seed)
-    found = replace(found, metrics={**found.metrics, **asked, **codes_of(surrogate, events, train, seed)})
+        more |= of_observables(model, codec, some, spec, observables, count=DRAWS, seed=seed + 2)
+    found = replace(found, metrics={**found.metrics, **more})
     simulator = domains.simulator_ms(spec, events)
     if simulator is not None:
         speed["times faster than the simulator"] = simulator / speed["ms at batch 1000"]

@@ -61,8 +61,8 @@ def vae(
         posterior_parts: steps of a planar (8) or inverse autoregressive flow (2), components of a mixture (2).
 
     Raises:
-        UserError: the layout has no networks, the likelihood does not fit the data, there is no such prior or
-            posterior, or it has no parts.
+        UserError: the layout has no networks, the likelihood does not fit the data, or there is no such prior
+            or posterior.
     """
     need_layout(data, "vae", *DOMAIN)
     many = _parts("prior", prior, prior_parts, PRIORS), _parts("posterior", posterior, posterior_parts, POSTERIORS)
@@ -99,6 +99,4 @@ def _parts(kind: str, name: str, parts: int | None, known: dict[str, int]) -> in
         return known[name]
     if not known[name]:
         raise UserError(f"expected no parts of a {kind} that is {name}, came {parts}; leave --{kind}-parts out")
-    if parts < 1:
-        raise UserError(f"expected at least one part of the {kind}, came {parts}; raise --{kind}-parts")
     return parts
