@@ -8,11 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from simulacra.claims.claim import Claim, Result
 from simulacra.claims.representations import LATENT, SEEN, coded, digits, network
+from simulacra.evaluation.probes import linear_probe
 from simulacra.figures.curves import Curves, curves
 
 Array = np.ndarray
@@ -20,14 +19,7 @@ Array = np.ndarray
 
 def probe(space: Array, label: Array, each: int = 10, times: int = 10) -> float:
     """Accuracy on held-back digits of a linear classifier of codes with so many labels of each class, mean of draws."""
-    unit = StandardScaler().fit(space[:SEEN]).transform(space)
-    right = []
-    for k in range(times):
-        draw = np.random.default_rng(k)
-        told = np.concatenate([draw.choice(np.flatnonzero(label[:SEEN] == c), each, replace=False) for c in range(10)])
-        reader = LogisticRegression(C=0.3, max_iter=500).fit(unit[told], label[told])
-        right.append(reader.score(unit[SEEN:], label[SEEN:]))
-    return float(np.mean(right))
+    return linear_probe(space[:SEEN], label[:SEEN], space[SEEN:], label[SEEN:], each=each, times=times)
 
 
 NARROW, NOISY = "accuracy with 10 labels, 8 codes - 128", "accuracy with 10 labels, 128 codes denoising - 128"

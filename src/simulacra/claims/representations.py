@@ -15,12 +15,12 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
-from sklearn.neighbors import NearestNeighbors
 
 from simulacra.batch import Batch
 from simulacra.claims.ae_codes import PICTURES
 from simulacra.claims.claim import Claim, Result
 from simulacra.claims.conditioning import learn
+from simulacra.evaluation.probes import retrieval_precision, retrieved
 from simulacra.evaluation.roc import area
 from simulacra.figures.images import image_grid
 from simulacra.random import draws
@@ -123,21 +123,16 @@ OVER, PLAIN = f"{ALIKE} - principal components", f"{ALIKE} - pixels"
 ODD = "AUC of the error, digits of a class left out"
 
 
-def neighbours(space: Array, most: int = 10) -> Array:
-    """For each held-back digit the seen ones nearest in a space [N, D], [held, most]."""
-    return NearestNeighbors(n_neighbors=most).fit(space[:SEEN]).kneighbors(space[SEEN:], return_distance=False)
-
-
 def finding(seed: int, rounds: int = 600, classes: int = 3) -> Result:
     """Neighbours of held-back digits, and a class left out; controls: shuffled labels, and nothing left out."""
     held, every = digits(seed), network("AE", seed, rounds)
     codes, error = coded(every, held.x)
     plain = PCA(LATENT, random_state=0).fit(held.x[:SEEN]).transform(held.x)
     spaces = {"codes": codes, "PCA": plain, "pixels": held.x}
-    near = {name: neighbours(space) for name, space in spaces.items()}
-    same = {name: float((held.label[rows] == held.label[SEEN:, None]).mean()) for name, rows in near.items()}
+    near = {name: retrieved(space[:SEEN], space[SEEN:]) for name, space in spaces.items()}
+    same = {name: retrieval_precision(rows, held.label[:SEEN], held.label[SEEN:]) for name, rows in near.items()}
     shuffled = np.random.default_rng(seed).permutation(held.label)
-    by_chance = float((shuffled[near["codes"]] == shuffled[SEEN:, None]).mean())
+    by_chance = retrieval_precision(near["codes"], shuffled[:SEEN], shuffled[SEEN:])
     areas = np.zeros((2, classes))
     for k in range(classes):
         odd = (seed + 3 * k) % 10
