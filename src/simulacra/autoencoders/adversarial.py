@@ -10,7 +10,7 @@ from simulacra.autoencoders.vae import LatentVariableModel
 from simulacra.batch import Batch, Given
 from simulacra.distributions import kl
 from simulacra.gan.objectives import Objective
-from simulacra.networks.heads import Critic
+from simulacra.networks.heads import Critic, Verdict
 from simulacra.training.game import Loss
 
 
@@ -40,6 +40,10 @@ class AAE(nn.Module):
         name, count = self.autoencoder.pieces
         label = batch.given[name]
         return {name: label if known else torch.full_like(label, count)}
+
+    def judge(self, batch: Batch) -> Verdict:
+        """What the critic makes of the codes of events, E[z | x]: large where they look like draws of the prior."""
+        return self.critic(self.autoencoder.encode(batch).mean, self._told(batch, True))
 
     def critic_loss(self, batch: Batch, known: bool = True) -> Loss:
         """Draws of the prior are real, codes are fake; watches the mean scores."""

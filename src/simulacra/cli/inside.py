@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from simulacra import domains
 from simulacra.batch import Batch, Given
@@ -18,7 +19,7 @@ from simulacra.evaluation.saliency import Score, ascend, saliency, smoothgrad
 from simulacra.figures import critics
 from simulacra.figures.planes import Plane, mesh, planes
 from simulacra.figures.rows import image_rows
-from simulacra.protocols import Encoder, NoiseMap
+from simulacra.protocols import NoiseMap
 from simulacra.random import draws, seed_of
 from simulacra.report.look import View
 from simulacra.surrogate import Surrogate
@@ -27,13 +28,13 @@ SHOWN = 8
 """Events in a row."""
 
 
-def critic_of(surrogate: Surrogate) -> nn.Module | None:
-    """The critic that a run keeps under its learners, the first where there are several."""
-    for module in surrogate.experiment.learners.modules():
-        found = getattr(module, "critic", None)
-        if isinstance(found, nn.Module):
-            return found
-    return None
+def judge_of(surrogate: Surrogate) -> Any:
+    """The game that a run keeps under its learners, the first where there are several: it has a `judge`, or a `critic`.
+
+    A game that judges knows what its critics are to be shown: encoded latents, the levels of a pyramid.
+    """
+    parts = list(surrogate.experiment.learners.modules())
+    return next((m for name in ("judge", "critic") for m in parts if hasattr(m, name)), None)
 
 
 def inside(surrogate: Surrogate, n: int = 1000, seed: int = 0) -> Iterator[View]:
@@ -41,10 +42,10 @@ def inside(surrogate: Surrogate, n: int = 1000, seed: int = 0) -> Iterator[View]
     data = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
     parts = parts_of(data)
     train, held = (_told(surrogate, some_of(data, n, parts[name])) for name in ("train", "test"))
-    critic = critic_of(surrogate)
-    if critic is not None:
-        with latent.evaluating(critic):
-            yield from _critic(surrogate, critic, train, held, seed)
+    game = judge_of(surrogate)
+    if game is not None:
+        with latent.evaluating(game):
+            yield from _critic(surrogate, game, train, held, seed)
     if isinstance(surrogate.experiment.model, NoiseMap):
         yield from latents.views(surrogate, held, seed)
 
@@ -56,22 +57,19 @@ def _told(surrogate: Surrogate, batch: Batch) -> Batch:
 class _Scores:
     """A critic's scores of encoded events, in pieces."""
 
-    def __init__(self, surrogate: Surrogate, critic: nn.Module) -> None:
-        self.critic, self.model, self.codec = critic, surrogate.experiment.model, surrogate.experiment.codec
-        self.device = latent.device_of(critic)
+    def __init__(self, surrogate: Surrogate, game: Any) -> None:
+        self.game, self.codec, self.device = game, surrogate.experiment.codec, latent.device_of(game)
 
     def encoded(self, batch: Batch, seed: int) -> Batch:
         with draws(seed_of(seed, "encode")), torch.no_grad():
             return self.codec.encode(batch.to(self.device))
 
     def of(self, given: Given) -> Score:
-        """The score of events under encoded conditions; a critic of pairs is shown the encoder's latents."""
+        """The score of events under encoded conditions."""
 
         def score(x: Tensor) -> Tensor:
-            told = dict(given)
-            if isinstance(self.model, Encoder):
-                told["z"] = self.model.encode(Batch(x, given)).mean
-            return self.critic(x, told).score
+            judged = self.game.judge(Batch(x, given)) if hasattr(self.game, "judge") else self.game.critic(x, given)
+            return judged.score
 
         return score
 
@@ -84,8 +82,8 @@ class _Scores:
         return torch.cat(out).numpy()
 
 
-def _critic(surrogate: Surrogate, critic: nn.Module, train: Batch, held: Batch, seed: int) -> Iterator[View]:
-    scores, spec = _Scores(surrogate, critic), surrogate.spec
+def _critic(surrogate: Surrogate, game: Any, train: Batch, held: Batch, seed: int) -> Iterator[View]:
+    scores, spec = _Scores(surrogate, game), surrogate.spec
     made = surrogate.sample(len(held), held.given, seed=seed, extrapolate=True)
     fake = Batch(made.x, held.given)
     groups = {"real, trained on": scores(train, seed), "real, held out": scores(held, seed)}
@@ -100,7 +98,7 @@ def _critic(surrogate: Surrogate, critic: nn.Module, train: Batch, held: Batch, 
     if spec.layout != "image":
         return
     both = scores.encoded(_joined(held[:SHOWN], fake[:SHOWN]), seed)
-    score = scores.of(both.given)
+    score = apart(scores, both.given)
     plain, smooth = saliency(score, both.x), smoothgrad(score, both.x, seed=seed)
     yield View(
         "Saliency",
@@ -119,6 +117,17 @@ def _critic(surrogate: Surrogate, critic: nn.Module, train: Batch, held: Batch, 
         "step; the mean score stands beside the step. Noise that scores high is what the generator is paid for.",
         image_rows(rows, gap=SHOWN),
     )
+
+
+def apart(scores: _Scores, given: Given) -> Score:
+    """The score of real events, the first half, and of generated ones, which never meet a critic in one batch."""
+
+    def score(x: Tensor) -> Tensor:
+        half = len(x) // 2
+        sides = slice(half), slice(half, None)
+        return torch.cat([scores.of({name: v[side] for name, v in given.items()})(x[side]) for side in sides])
+
+    return score
 
 
 def _surface(scores: _Scores, held: Batch, fake: Batch, seed: int) -> View:

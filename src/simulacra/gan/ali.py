@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from simulacra.batch import Batch
+from simulacra.batch import Batch, Given
 from simulacra.gan.latent import Latent
 from simulacra.gan.objectives import Objective
 from simulacra.gan.pushforward import Pushforward
-from simulacra.networks.heads import Critic
+from simulacra.networks.heads import Critic, Verdict
 from simulacra.training.averaging import averaged_copy
 from simulacra.training.game import Loss
 
@@ -72,6 +72,19 @@ class ALI(nn.Module):
         """Frozen copies of generator and encoder, to hold their averages."""
         (latent,) = self.pair.latent.values()
         return Bidirectional(averaged_copy(self.pair.generator), averaged_copy(self.pair.encoder), latent)
+
+    @property
+    def generator(self) -> nn.Module:
+        """One half of the pair."""
+        return self.pair.generator
+
+    def judge(self, batch: Batch) -> Verdict:
+        """What the critic makes of events and the latents that they are encoded to, E[z | x]."""
+        return self.critic(batch.x, {**batch.given, "z": self.pair.encode(batch).mean})
+
+    def sample(self, n: int, given: Given = {}) -> Batch:
+        """n new events in evaluation mode."""
+        return self.pair.sample(n, given)
 
     def scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the critic makes of encoded pairs and of generated ones, both [B]."""

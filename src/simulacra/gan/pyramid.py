@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
-from simulacra.batch import Batch
+from simulacra.batch import Batch, Given
 from simulacra.gan.gan import GAN
 from simulacra.gan.pushforward import Pushforward
+from simulacra.networks.heads import Critic, Verdict
 from simulacra.networks.pyramid import PyramidGenerator, doubled, halved
 from simulacra.training.averaging import averaged_copy
 from simulacra.training.game import Loss
@@ -36,6 +38,22 @@ class LAPGAN(nn.Module):
     def averaged(self) -> Pushforward:
         """The sampling half with frozen copies of all generators, to hold their averages."""
         return Pushforward(averaged_copy(self.generator), self.latent)
+
+    @property
+    def critic(self) -> Critic:
+        """That of the finest level."""
+        game: Any = self.levels[0]
+        return game.critic
+
+    def judge(self, batch: Batch) -> Verdict:
+        """What all levels make of pictures: the sum of their scores, by the chain rule log p(x) / q(x) for the best."""
+        games: Any = self.levels
+        verdicts = [game.judge(self.level(k, batch)) for k, game in enumerate(games)]
+        return Verdict(torch.stack([v.score for v in verdicts]).sum(0), torch.cat([v.features for v in verdicts], 1))
+
+    def sample(self, n: int, given: Given = {}) -> Batch:
+        """n new pictures in evaluation mode, from all generators as they are now."""
+        return Pushforward(self.generator, self.latent).sample(n, given)
 
     def level(self, k: int, batch: Batch) -> Batch:
         """What the game of level k is about: real details `h_k` given `low_pass`, or the smallest pictures."""

@@ -148,7 +148,10 @@ class Alarms(Watch):
         self.every = max(limits.every, experiment.clock.rounds // limits.looks)
         self._norms: dict[str, deque[Tensor]] = {p.name: deque(maxlen=50) for p in experiment.players}
         roots: Any = experiment.learners.modules()
-        self._game: Any = next((m for m in roots if all(hasattr(m, k) for k in ("judge", "critic", "sample"))), None)
+        parts = list(roots)
+        self._game: Any = next((m for m in parts if all(hasattr(m, k) for k in ("judge", "critic", "sample"))), None)
+        if self._game is None and any(hasattr(m, "critic") for m in parts):
+            tell("alarms look at gradients only: no part of this game judges the events that it samples")
         self._real: Batch | None = None
         self._fair = math.inf
 
@@ -227,7 +230,8 @@ class Alarms(Watch):
         if len(last) < limits.patience:
             return
         now = last[-1]
-        names = {p.name for p in self.experiment.players if self._game and p.trains is self._game.generator}
+        mine = {id(p) for p in self._game.generator.parameters()} if self._game else set()
+        names = {k.name for k in self.experiment.players if any(id(p) in mine for p in k.trains.parameters())}
         for name in names & now.gradients.keys():
             most = max(k.gradients.get(name, 0.0) for k in looks)
             low = max(k.gradients.get(name, 0.0) for k in last)
