@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from simulacra import domains
 from simulacra.batch import Batch, Given, Noise
@@ -15,6 +16,7 @@ from simulacra.evaluation.attributes import attribute
 from simulacra.evaluation.likelihood import device_of
 from simulacra.figures.curves import Curves, curves
 from simulacra.figures.rows import image_rows
+from simulacra.gan import CategoricalCode, ContinuousCode, Pushforward
 from simulacra.networks.style import mix
 from simulacra.random import draws, seed_of
 from simulacra.report.look import View
@@ -66,13 +68,15 @@ def _rows(named: Given, at: Any) -> dict[str, Tensor]:
 
 
 def views(surrogate: Surrogate, held: Batch, seed: int) -> Iterator[View]:
-    """A walk, truncation and mixing for pictures; attribute vectors for all."""
+    """A walk, truncation, codes and mixing for pictures; attribute vectors for all."""
     latents = Latents(surrogate, held, seed)
     if surrogate.spec.layout == "image":
         generator = getattr(latents.model, "generator", None)
         styled = all(hasattr(generator, name) for name in ("styles", "synthesis", "truncated"))
         yield _walk(latents)
         yield _truncation(latents, generator if styled else None)
+        if isinstance(latents.model, Pushforward):
+            yield from _codes(latents)
         if styled:
             yield _mixing(latents, generator)
     if "z" in latents.noise:
@@ -104,6 +108,33 @@ def _truncation(latents: Latents, styled: Any) -> View:
     where = "of the latents" if styled is None else "of W"
     words = f"The same ten latents nearer to the middle {where}, or further out: quality against variety."
     return View("Truncation", words, image_rows(rows))
+
+
+def _codes(latents: Latents) -> Iterator[View]:
+    """A row for each category and a column for each of nine values of a number, for every number that is a code."""
+    codes = latents.model.latent
+    kinds = {name: code.size for name, code in codes.items() if isinstance(code, CategoricalCode)}
+    numbers = [(name, k) for name, code in codes.items() if isinstance(code, ContinuousCode) for k in range(code.size)]
+    span = torch.linspace(-1, 1, 9)
+    one, count = next(iter(kinds.items()), ("z", 4))
+    for name, k in numbers or [("z", -1) for _ in kinds]:
+        rows = {}
+        for row in range(count):
+            same, given = latents.same(0 if kinds else row, len(span))
+            if kinds:
+                same[one] = one_hot(torch.full((len(span),), row), count).to(same[one])
+            if k < 0:
+                same[name] = latents.noise[name][: len(span)]
+            else:
+                same[name][:, k] = span
+            rows[f"{one} {row}"] = latents.made(same, given)
+        across = f"{name} {k}, from -1 to 1" if numbers else "another z"
+        words = (
+            f"A row is another {one}, a column {across}; all else is the same. Nobody was told what a code means: the "
+            "critic reads it off the picture."
+        )
+        heads = [f"{value:+g}" for value in span.tolist()] if numbers else []
+        yield View(f"Codes: {name} {k}" if len(numbers) > 1 else "Codes", words, image_rows(rows, heads))
 
 
 def _mixing(latents: Latents, generator: Any) -> View:

@@ -16,6 +16,9 @@ def sample(
     n: Annotated[int, typer.Option("-n", max=2**40, help="How many events.")] = 1000,
     given: Annotated[list[str] | None, typer.Option(help="A condition, such as energy=50GeV; may be repeated.")] = None,
     like: Annotated[Path | None, typer.Option(help="Take the conditions of the events in this file.")] = None,
+    code: Annotated[
+        list[str] | None, typer.Option(help="A latent code, such as category=3 or continuous=0.5,any; may be repeated.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the events.")] = 0,
     raw: Annotated[bool, typer.Option("--raw", help="As the model makes them, before decoding (.npz only).")] = False,
     extrapolate: Annotated[
@@ -29,6 +32,7 @@ def sample(
 ) -> None:
     """Writes new events in physical units, at the conditions asked for."""
     from simulacra.cli.files import check_layout, check_target, write_events
+    from simulacra.cli.steering import choose
     from simulacra.domains import open_data
     from simulacra.errors import UserError
     from simulacra.surrogate import Surrogate
@@ -43,6 +47,7 @@ def sample(
         raise UserError(f"expected -n of at least 1, came {n}; ask for 1 or more")
     check_target(out, raw=raw)
     surrogate = Surrogate.load(run, recipe, device)
+    choose(surrogate, code or [], extrapolate=extrapolate)
     check_layout(out, surrogate.spec, raw=raw)
     drawn = out.suffix == ".png" and surrogate.spec.layout == "image"
     if nearest and not drawn:
@@ -61,6 +66,8 @@ def sample(
         print(f"wrote {shown:,} events to {plain(out)}{left}")
         return
     about = {"run": plain(run), "recipe": plain(surrogate.config.recipe), "seed": seed}
+    if code:
+        about["code"] = plain(" ".join(code))
     made = surrogate.sample(n, asked, seed=seed, raw=raw, extrapolate=extrapolate)
     write_events(out, made, surrogate.spec, about, raw=raw)
     print(f"wrote {n:,} events to {plain(out)}")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from simulacra.batch import Batch, DataSpec, Field, Given, Noise
 from simulacra.errors import UserError
-from simulacra.evaluation.latent import decode, evaluating
+from simulacra.evaluation.latent import decode, evaluating, of_kinds
 from simulacra.evaluation.likelihood import device_of
 from simulacra.evaluation.measurement import Measurement
 from simulacra.networks import Critic, critic_for
@@ -54,8 +54,8 @@ class Inverse(nn.Module):
         self.reader: Critic = critic_for(data, reads=read, **options)
 
     def forward(self, batch: Batch) -> Noise:
-        """The latents of encoded events."""
-        return {**self._model[0].noise(len(batch)), **self.reader(batch.x, batch.given).guess}
+        """The latents of encoded events, the nearest that can be drawn."""
+        return _near(self._model[0], {**self._model[0].noise(len(batch)), **self.reader(batch.x, batch.given).guess})
 
     def learn(
         self, given: Given, *, steps: int = 1000, batch: int = 64, lr: float = 1e-3, seed: int = 0
@@ -118,6 +118,10 @@ def invert(
 ) -> Inversion:
     """Inversion, argmin_z mean (g(z, given) - x)^2 + prior mean z^2: by Adam, the best of several random starts.
 
+    The search stays among the latents that can be drawn, where the model has a `project` that says which these are:
+    numbers are put back into their range after every step. Of a one-hot category the search moves numbers whose largest
+    one counts, with the gradient as if they were the category themselves (straight through).
+
     Args:
         batch: physical events and conditions.
         restarts: starts per event, drawn as the model draws its noise.
@@ -135,6 +139,8 @@ def invert(
         begin = dict(model.noise(len(many)))
         if first is not None:
             begin |= {name: torch.cat([z.detach(), begin[name][len(batch) :]]) for name, z in first(wanted).items()}
+        begin = dict(_near(model, begin))
+    kinds = {name for name, z in begin.items() if of_kinds(z)}
     noise = {
         name: z.clone().requires_grad_() if z.is_floating_point() else z  # a class is kept as it was drawn
         for name, z in begin.items()
@@ -144,7 +150,9 @@ def invert(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
     def left() -> Tensor:  # [restarts * n]
-        return (model.push(noise, many.given).x - many.x).square().flatten(1).mean(1)
+        near = _near(model, noise)
+        there = {name: near[name].detach() + (z - z.detach()) for name, z in noise.items()}
+        return (model.push(there, many.given).x - many.x).square().flatten(1).mean(1)
 
     with evaluating(model):
         for _ in range(steps):
@@ -153,10 +161,17 @@ def invert(
             loss.sum().backward(inputs=free)
             optimizer.step()
             schedule.step()
+            with torch.no_grad():
+                for name, near in _near(model, noise).items():
+                    if name not in kinds:
+                        noise[name].copy_(near)
         with torch.no_grad():
             rest = left().view(restarts, -1)
     best, events = rest.argmin(0), torch.arange(len(batch), device=rest.device)
-    kept = {name: z.detach().view(restarts, len(batch), *z.shape[1:])[best, events] for name, z in noise.items()}
+    kept = {
+        name: z.detach().view(restarts, len(batch), *z.shape[1:])[best, events]
+        for name, z in _near(model, noise).items()
+    }
     return Inversion(kept, rest[best, events].sqrt())
 
 
@@ -180,6 +195,11 @@ def own_events(model: NoiseMap, codec: Codec, batch: Batch, seed: int = 0) -> Ba
     """Events of the model's own at the conditions of physical ones."""
     with draws(seed_of(seed, "own events")), torch.no_grad():
         return decode(model, codec, model.noise(len(batch)), batch.given)
+
+
+def _near(model: Any, noise: Noise) -> Noise:
+    """The nearest latents that the model can draw, where it says which these are."""
+    return model.project(noise) if hasattr(model, "project") else noise
 
 
 def _distance(found: Inversion, own: Inversion) -> Measurement:

@@ -129,12 +129,25 @@ def manifold(side: int, size: int = 2, axes: tuple[int, int] = (0, 1)) -> Tensor
 def truncate(noise: Noise, psi: float, centre: Noise | None = None) -> Noise:
     """centre + psi (z - centre): nearer to the middle for psi below 1; the centre is 0 unless given.
 
+    Classes, as integers or one-hot, stay: there is none between two of them.
+
     Karras, Laine and Aila, StyleGAN (2019, arXiv:1812.04948), appendix B, where z is the intermediate latent.
     """
     return {
-        name: (middle := 0 if centre is None else centre[name]) + psi * (z - middle) if z.is_floating_point() else z
+        name: z if of_kinds(z) else (middle := 0 if centre is None else centre[name]) + psi * (z - middle)
         for name, z in noise.items()
     }
+
+
+def of_kinds(z: Tensor) -> bool:
+    """Whether latents are classes: integers, or one-hot rows.
+
+    >>> of_kinds(torch.eye(3)), of_kinds(torch.randn(3, 3))
+    (True, False)
+    """
+    if not z.is_floating_point():
+        return True
+    return z.dim() == 2 and z.shape[1] > 1 and bool(((z == 0) | (z == 1)).all() and (z.sum(1) == 1).all())
 
 
 def truncation_curve(

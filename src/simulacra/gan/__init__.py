@@ -4,7 +4,7 @@ from simulacra.gan.ali import ALI, Bidirectional
 from simulacra.gan.auxiliary import AuxiliaryClassifier
 from simulacra.gan.averaging_term import HistoricalAveraging
 from simulacra.gan.clipping import WeightClipping
-from simulacra.gan.codes import CategoricalCode, Code, Coded, ContinuousCode, MutualInformation
+from simulacra.gan.codes import CategoricalCode, Chosen, Code, Coded, ContinuousCode, MutualInformation
 from simulacra.gan.constrainer import Constrainer, SameError
 from simulacra.gan.coupled import CoGAN, Coupled
 from simulacra.gan.duel import Duel, Verdict
@@ -43,6 +43,7 @@ __all__ = [
     "AuxiliaryClassifier",
     "Bidirectional",
     "CategoricalCode",
+    "Chosen",
     "CoGAN",
     "Code",
     "Coded",

@@ -41,6 +41,10 @@ class CategoricalCode:
     def draw(self, n: int, device: torch.device | str = "cpu") -> Tensor:
         return one_hot(torch.randint(self.size, (n,), device=device), self.size).to(torch.get_default_dtype())
 
+    def project(self, z: Tensor) -> Tensor:
+        """One-hot of the largest number."""
+        return one_hot(z.argmax(1), self.size).to(z)
+
     def surprise(self, guess: Tensor, code: Tensor) -> Tensor:
         """`-log Q(c | x)` in nats, [B]."""
         return cross_entropy(guess, code, reduction="none")
@@ -63,6 +67,35 @@ class ContinuousCode(UniformCube):
     def surprise(self, guess: Tensor, code: Tensor) -> Tensor:
         """`-log Q(c | x)` in nats, [B]."""
         return (((code - guess) / self.spread).square() / 2 + math.log(self.spread * math.sqrt(2 * math.pi))).sum(1)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A latent some of whose numbers are chosen; the same draws are made as without the choice.
+
+    Args:
+        latent: that the other numbers are drawn from.
+        row: a number, or `None` for one that is drawn.
+
+    Example:
+        >>> Chosen(ContinuousCode(2), (0.5, None)).draw(3)[:, 0].tolist()
+        [0.5, 0.5, 0.5]
+    """
+
+    latent: Latent
+    row: tuple[float | None, ...]
+
+    @property
+    def size(self) -> int:
+        return self.latent.size
+
+    def draw(self, n: int, device: torch.device | str = "cpu") -> Tensor:
+        return self.project(self.latent.draw(n, device))
+
+    def project(self, z: Tensor) -> Tensor:
+        """The chosen numbers, and the nearest point of the support in the others."""
+        chosen = torch.tensor([value is not None for value in self.row], device=z.device)
+        return torch.where(chosen, torch.tensor([value or 0.0 for value in self.row]).to(z), self.latent.project(z))
 
 
 class Coded(nn.Module):

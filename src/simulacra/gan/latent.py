@@ -10,12 +10,14 @@ from torch import Tensor
 
 
 class Latent(Protocol):
-    """A distribution of `size` independent numbers."""
+    """A distribution of `size` numbers; `project` gives the nearest point of its support, [n, size]."""
 
     @property
     def size(self) -> int: ...
 
     def draw(self, n: int, device: torch.device | str = "cpu") -> Tensor: ...
+
+    def project(self, z: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class StandardNormal:
     def draw(self, n: int, device: torch.device | str = "cpu") -> Tensor:
         return torch.randn(n, self.size, device=device)
 
+    def project(self, z: Tensor) -> Tensor:
+        return z
+
 
 @dataclass(frozen=True)
 class UniformCube:
@@ -36,6 +41,9 @@ class UniformCube:
 
     def draw(self, n: int, device: torch.device | str = "cpu") -> Tensor:
         return torch.rand(n, self.size, device=device) * 2 - 1
+
+    def project(self, z: Tensor) -> Tensor:
+        return z.clamp(-1, 1)
 
 
 @dataclass(frozen=True)
@@ -57,3 +65,6 @@ class TruncatedNormal:
 
     def draw(self, n: int, device: torch.device | str = "cpu") -> Tensor:
         return torch.nn.init.trunc_normal_(torch.empty(n, self.size, device=device), a=-self.limit, b=self.limit)
+
+    def project(self, z: Tensor) -> Tensor:
+        return z.clamp(-self.limit, self.limit)

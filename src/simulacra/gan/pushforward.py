@@ -29,6 +29,10 @@ class Pushforward(nn.Module):
         device = next(self.generator.parameters()).device
         return {name: latent.draw(n, device) for name, latent in self.latent.items()}
 
+    def project(self, noise: Noise) -> Noise:
+        """The nearest latents that can be drawn: one-hot categories, numbers within their range."""
+        return {name: self.latent[name].project(z) for name, z in noise.items()}
+
     def push(self, noise: Noise, given: Given = {}) -> Batch:
         """The events that `noise` becomes: deterministic and differentiable."""
         return Batch(self.generator(noise, given), given)
