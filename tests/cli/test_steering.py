@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from simulacra.batch import Batch
-from simulacra.cli import run
+from simulacra.cli import run, steering
 from simulacra.cli.inside import inside
 from simulacra.evaluation.inversion import invert
 from simulacra.evaluation.latent import truncate
@@ -100,6 +101,55 @@ def test_codes_have_a_row_for_each_category_and_a_column_for_each_value(coded, m
         kind = torch.eye(3)[[1]].expand(9, -1)
         made = surrogate.experiment.model.push({"z": z, "continuous": number, "category": kind})  # type: ignore[operator]
     assert torch.allclose(surrogate.experiment.codec.decode(made).x, rows["category 1"], atol=1e-6)
+
+
+def test_truncated_normals_are_drawn_for_every_normal_latent_and_codes_are_left(coded, digits, tmp_path):
+    for folder in (coded, trained(tmp_path / "big", "biggan", digits, "--width", 4, "--truncation", 0.9)):
+        surrogate = Surrogate.load(folder)
+        steering.truncate(surrogate, 0.5)
+        with draws(1):
+            noise = surrogate.experiment.model.noise(2000)  # type: ignore[operator]
+        assert 0.49 < noise["z"].abs().max() <= 0.5
+        assert noise["z"].std() == pytest.approx(0.2838, rel=0.03)  # of a normal within half its deviation
+        assert all(z.std() > 0.4 for name, z in noise.items() if name != "z")
+        made = raw(folder, tmp_path / "a.npz", "--truncation", 0.5)
+        assert np.array_equal(made, surrogate.sample(40, seed=0, raw=True).x.numpy())
+        assert not np.array_equal(made, raw(folder, tmp_path / "a.npz"))
+
+
+def test_styles_are_truncated_in_w(digits, tmp_path):
+    folder, out = trained(tmp_path / "run", "stylegan", digits, "--width", 4), tmp_path / "a.npz"
+    plain, same, half = raw(folder, out), raw(folder, out, "--truncation", 1), raw(folder, out, "--truncation", 0.5)
+    assert np.array_equal(plain, same)
+    surrogate = Surrogate.load(folder)
+    model = surrogate.experiment.model
+    model.generator = model.generator.truncated(0.5)  # type: ignore[union-attr, operator]
+    assert np.array_equal(half, surrogate.sample(40, seed=0, raw=True).x.numpy())
+    assert not np.array_equal(half, plain)
+
+
+def test_truncation_is_refused_without_a_middle_and_recorded_beside_the_seed(digits, showers, refuse, tmp_path):
+    folder = trained(tmp_path / "dc", "dcgan", digits, "--base", 4)
+    assert "dcgan has neither" in refuse("sample", folder, "--out", tmp_path / "a.png", "--truncation", 0.5)
+    wgan = trained(tmp_path / "showers", "calorimeter_wgan", showers, "--width", 8)
+    words = ["sample", wgan, "--out", tmp_path / "a.h5", "-n", 4]
+    assert run([str(word) for word in [*words, "--truncation", 0.5]]) == 0
+    with h5py.File(tmp_path / "a.h5") as made:
+        assert (made.attrs["truncation"], made.attrs["seed"]) == (0.5, 0)
+    assert "above 0" in refuse(*words, "--truncation", 0)
+    assert "above 0" in refuse(*words, "--truncation", "nan")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--norm", "bach"], "did you mean 'batch'"),
+        (["--activation", "gelu"], "relu or tanh"),
+        (["--dense", -1], "0 or more"),
+    ],
+)
+def test_rules_of_dcgan_that_are_not_there_are_refused(words, line, digits, refuse, tmp_path):
+    assert line in refuse("train", "dcgan", "--data", digits, "--out", tmp_path / "run", *words)
 
 
 class Sum(nn.Module):

@@ -33,6 +33,20 @@ class Case:
 CASES = {
     "gan": Case("gan", "toys:ring8", {"hidden": 8, "batch": 16}),
     "dcgan": Case("dcgan", "digits.npz", {"base": 4, "latent": 4, "batch": 16}),
+    "dcgan without its rules": Case(
+        "dcgan",
+        "digits16.npz",
+        {
+            "base": 4,
+            "latent": 4,
+            "batch": 16,
+            "strided": False,
+            "norm": "layer",
+            "dense": 8,
+            "activation": "tanh",
+            "slope": 0.0,
+        },
+    ),
     "cgan": Case("cgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "wgan": Case("wgan", "toys:ring8", {"width": 8, "batch": 16, "n_critic": 2, "warm": 2}),
     "wgan pictures": Case("wgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "n_critic": 1, "warm": 2}),

@@ -19,6 +19,9 @@ def sample(
     code: Annotated[
         list[str] | None, typer.Option(help="A latent code, such as category=3 or continuous=0.5,any; may be repeated.")
     ] = None,
+    truncation: Annotated[
+        float | None, typer.Option(min=0.0, help="Styles (psi) or normal latents nearer to the middle, such as 0.7.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the events.")] = 0,
     raw: Annotated[bool, typer.Option("--raw", help="As the model makes them, before decoding (.npz only).")] = False,
     extrapolate: Annotated[
@@ -32,7 +35,7 @@ def sample(
 ) -> None:
     """Writes new events in physical units, at the conditions asked for."""
     from simulacra.cli.files import check_layout, check_target, write_events
-    from simulacra.cli.steering import choose
+    from simulacra.cli.steering import choose, truncate
     from simulacra.domains import open_data
     from simulacra.errors import UserError
     from simulacra.surrogate import Surrogate
@@ -48,6 +51,8 @@ def sample(
     check_target(out, raw=raw)
     surrogate = Surrogate.load(run, recipe, device)
     choose(surrogate, code or [], extrapolate=extrapolate)
+    if truncation is not None:
+        truncate(surrogate, truncation)
     check_layout(out, surrogate.spec, raw=raw)
     drawn = out.suffix == ".png" and surrogate.spec.layout == "image"
     if nearest and not drawn:
@@ -68,6 +73,8 @@ def sample(
     about = {"run": plain(run), "recipe": plain(surrogate.config.recipe), "seed": seed}
     if code:
         about["code"] = plain(" ".join(code))
+    if truncation is not None:
+        about["truncation"] = truncation
     made = surrogate.sample(n, asked, seed=seed, raw=raw, extrapolate=extrapolate)
     write_events(out, made, surrogate.spec, about, raw=raw)
     print(f"wrote {n:,} events to {plain(out)}")

@@ -1,7 +1,8 @@
-"""What may be chosen of a trained run's latents when it is sampled: codes."""
+"""What may be chosen of a trained run's latents when it is sampled: codes, and how far out they are drawn."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,32 @@ def choose(surrogate: Surrogate, words: Sequence[str], *, extrapolate: bool = Fa
         if not extrapolate and any(value is not None and abs(value) > 1 for value in values):
             raise UserError(f"expected {name} within -1 to 1, came {text!r}; choose one inside, or say --extrapolate")
         latents[name] = Chosen(code, values)
+
+
+def truncate(surrogate: Surrogate, by: float) -> None:
+    """Draws a loaded run's latents from nearer to the middle: typical events, and less diverse ones.
+
+    Styles become `centre + by (w - centre)` where the run has them (psi); else normal latents beyond `by` are drawn
+    again (the truncation trick).
+
+    Raises:
+        UserError: the run has neither, or `by` is not above 0 for normal latents.
+    """
+    from simulacra.gan import Pushforward, StandardNormal, TruncatedNormal
+    from simulacra.networks.style import StyleGenerator
+
+    model: Any = surrogate.experiment.model
+    latents: dict[str, Latent] = model.latent if isinstance(model, Pushforward) else {}
+    if latents and isinstance(model.generator, StyleGenerator):
+        model.generator.psi = by
+        return
+    normal = [name for name, z in latents.items() if isinstance(z, StandardNormal | TruncatedNormal)]
+    if not normal:
+        known = f"{surrogate.config.recipe} has neither"
+        raise UserError(f"expected a GAN with styles or with normal latents for --truncation, {known}; leave it out")
+    if not 0 < by < math.inf:
+        raise UserError(f"expected --truncation above 0 for normal latents, came {by:g}; such as 0.7")
+    latents |= {name: TruncatedNormal(latents[name].size, by) for name in normal}
 
 
 def _kind(name: str, text: str, size: int) -> tuple[float | None, ...]:
