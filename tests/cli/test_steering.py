@@ -137,7 +137,7 @@ def test_truncation_is_refused_without_a_middle_and_recorded_beside_the_seed(dig
     with h5py.File(tmp_path / "a.h5") as made:
         assert (made.attrs["truncation"], made.attrs["seed"]) == (0.5, 0)
     assert "above 0" in refuse(*words, "--truncation", 0)
-    assert "above 0" in refuse(*words, "--truncation", "nan")
+    assert "above 0" in refuse(*words, "--truncation", "inf")
 
 
 @pytest.mark.parametrize(
@@ -196,3 +196,20 @@ def test_truncation_leaves_categories(mixed):
         few = truncate(noise, psi)
         assert torch.equal(few["k"], noise["k"])
         assert torch.equal(few["z"], psi * noise["z"])
+
+
+def test_a_run_with_an_encoder_of_its_own_is_inverted_by_it(digits, tmp_path, capsys):
+    folder, out = trained(tmp_path / "run", "ali", digits, "--width", 4), tmp_path / "a.npz"
+    capsys.readouterr()
+    words = ["invert", folder, "--out", out, "-n", 5, "--starts", 1, "--steps", 1, "--encoder", 0]
+    assert run([str(word) for word in words]) == 0
+    lines = {line.split("  ")[1]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    assert set(lines) == {"search, 1 starts", "its own encoder", "search from its own"}
+    surrogate = Surrogate.load(folder)
+    model, codec = surrogate.experiment.model, surrogate.experiment.codec
+    with np.load(out) as found:
+        real = codec.encode(Batch(torch.from_numpy(found["x"]), {"label": torch.zeros(5, dtype=torch.long)}))
+    back = model.reconstruct(real).x  # type: ignore[operator]
+    left = (back - real.x).square().flatten(1).mean(1).sqrt().mean()
+    said = lines["its own encoder"].split("encoder")[1].split()[0]
+    assert float(said) == pytest.approx(float(left), abs=5e-3)

@@ -33,10 +33,12 @@ def invert(
 ) -> None:
     """Finds the latents that come nearest to real events, by search, by an encoder learned on the run's own, by both.
 
-    Distances are root mean squares in the codec's units; the floor is the same for events that the run made itself.
+    Distances are root mean squares in the codec's units; the floor is the same for events that the run made itself. A
+    run with an encoder of its own, such as ALI's, is asked for it as well.
     """
     from simulacra.errors import UserError, nearest
-    from simulacra.evaluation.inversion import Inverse, inversion_error
+    from simulacra.evaluation.inversion import Inverse, inversion_error, reading_error
+    from simulacra.gan import Bidirectional
     from simulacra.protocols import NoiseMap
     from simulacra.random import draws, seed_of
     from simulacra.surrogate import Surrogate
@@ -58,6 +60,10 @@ def invert(
         found["search from the encoder"] = inversion_error(
             model, codec, batch, first=inverse, **{**options, "restarts": 1}
         )
+    if isinstance(model, Bidirectional):
+        own = model.inferred
+        found["its own encoder"] = reading_error(model, codec, own, batch, seed)
+        found["search from its own"] = inversion_error(model, codec, batch, first=own, **{**options, "restarts": 1})
     print(f"{len(batch)} events, root mean square of what is left")
     for name, (_, measured) in found.items():
         print(f"  {name:<26}{measured}")

@@ -64,7 +64,7 @@ def truncate(surrogate: Surrogate, by: float) -> None:
         known = f"{surrogate.config.recipe} has neither"
         raise UserError(f"expected a GAN with styles or with normal latents for --truncation, {known}; leave it out")
     if not 0 < by < math.inf:
-        raise UserError(f"expected --truncation above 0 for normal latents, came {by:g}; such as 0.7")
+        raise UserError(f"expected a finite --truncation above 0 for normal latents, came {by:g}; such as 0.7")
     latents |= {name: TruncatedNormal(latents[name].size, by) for name in normal}
 
 

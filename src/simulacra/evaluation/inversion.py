@@ -91,17 +91,34 @@ class Inverse(nn.Module):
 
     def invert(self, batch: Batch, seed: int = 0) -> Inversion:
         """The latents read off physical events, and how far the events made of them lie."""
-        with evaluating(self), evaluating(self._model[0]), torch.no_grad(), draws(seed_of(seed, "guess")):
-            wanted = self._codec[0].encode(batch.to(device_of(self._model[0])))
-            noise = self(wanted)
-            left = (self._model[0].push(noise, wanted.given).x - wanted.x).square().flatten(1).mean(1)
-        return Inversion(noise, left.sqrt())
+        with evaluating(self):
+            return read(self._model[0], self._codec[0], self, batch, seed)
 
     def error(self, batch: Batch, seed: int = 0) -> tuple[Inversion, Measurement]:
         """As `inversion_error`, without a search."""
-        found = self.invert(batch, seed)
-        own = self.invert(own_events(self._model[0], self._codec[0], batch, seed), seed)
-        return found, _distance(found, own)
+        with evaluating(self):
+            return reading_error(self._model[0], self._codec[0], self, batch, seed)
+
+
+def read(model: NoiseMap, codec: Codec, encoder: Callable[[Batch], Noise], batch: Batch, seed: int = 0) -> Inversion:
+    """The latents that an encoder reads off physical events, and how far the events made of them lie.
+
+    Args:
+        encoder: encoded events -> latents by name, such as an `Inverse` or the one that a bidirectional GAN has.
+    """
+    with evaluating(model), torch.no_grad(), draws(seed_of(seed, "guess")):
+        wanted = codec.encode(batch.to(device_of(model)))
+        noise = encoder(wanted)
+        left = (model.push(noise, wanted.given).x - wanted.x).square().flatten(1).mean(1)
+    return Inversion(noise, left.sqrt())
+
+
+def reading_error(
+    model: NoiseMap, codec: Codec, encoder: Callable[[Batch], Noise], batch: Batch, seed: int = 0
+) -> tuple[Inversion, Measurement]:
+    """As `inversion_error`, by an encoder in place of a search."""
+    found = read(model, codec, encoder, batch, seed)
+    return found, _distance(found, read(model, codec, encoder, own_events(model, codec, batch, seed), seed))
 
 
 def invert(

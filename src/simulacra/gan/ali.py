@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from simulacra.batch import Batch, Given
+from simulacra.batch import Batch, Given, Noise
 from simulacra.gan.latent import Latent
 from simulacra.gan.objectives import Objective
 from simulacra.gan.pushforward import Pushforward
@@ -32,10 +32,14 @@ class Bidirectional(Pushforward):
         """q(z | x) of encoded events."""
         return self.encoder(batch.x, batch.given)
 
+    def inferred(self, batch: Batch) -> Noise:
+        """The latents of encoded events, E[z | x], as `push` takes them."""
+        return {"z": self.encode(batch).mean}
+
     @torch.no_grad()
     def reconstruct(self, batch: Batch) -> Batch:
         """The events that come back, g(E[z | x]); in the mode in which the networks are."""
-        return batch.with_x(self.push({"z": self.encode(batch).mean}, batch.given).x)
+        return batch.with_x(self.push(self.inferred(batch), batch.given).x)
 
 
 class ALI(nn.Module):
