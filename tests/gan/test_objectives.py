@@ -6,11 +6,15 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import softplus
 
 from simulacra.gan import Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein
 
 P = torch.tensor([0.5, 0.3, 0.2, 0.0], dtype=torch.float64)
 Q = torch.tensor([0.2, 0.2, 0.2, 0.4], dtype=torch.float64)
+
+
+WRAPPED = [Relativistic(inner, a) for inner in (NonSaturating(), LeastSquares(), Hinge()) for a in (False, True)]
 
 
 def value(objective, score, p, q):
@@ -88,8 +92,53 @@ def test_relativistic_compares_pairs():
         objective.generator(None, fake)
 
 
+def log_d(y):
+    return y.sigmoid().log()
+
+
+PAPER = {
+    # what the paper writes of a real score r and a fake score f: f1(r - f), in pairs; f1 and f2, in averages
+    "nonsaturating": (NonSaturating(), 1, lambda y: -log_d(y), lambda y: -(1 - y.sigmoid()).log()),
+    "leastsquares": (LeastSquares(), 2, lambda y: (y - 1) ** 2, lambda y: (y + 1) ** 2),  # ours are halves of squares
+    "hinge": (Hinge(), 1, lambda y: (1 - y).clamp(min=0), lambda y: (1 + y).clamp(min=0)),
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_relativistic_wraps_an_objective_as_the_paper_writes_it(name):
+    inner, times, f1, f2 = PAPER[name]
+    r, f = 2 * torch.randn(2, 50, generator=torch.Generator().manual_seed(1)).double()
+    pairs, means = Relativistic(inner), Relativistic(inner, average=True)
+    for objective, critic, generator in (
+        (pairs, f1(r - f), f1(f - r)),
+        (means, f1(r - f.mean()) + f2(f - r.mean()), f1(f - r.mean()) + f2(r - f.mean())),
+    ):
+        torch.testing.assert_close(times * objective.critic(r, f), critic)
+        torch.testing.assert_close(times * objective.generator(r, f), generator)
+        torch.testing.assert_close(objective.critic(r + 3, f + 3), objective.critic(r, f))
+    assert not torch.allclose(pairs.critic(r, f).mean(), means.critic(r, f).mean() / 2, rtol=0.01)
+
+
+def test_pairs_of_the_default_are_its_closed_form_to_the_last_bit():
+    def slopes(critic):
+        real, fake = torch.randn(2, 1000, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        loss = critic(real, fake)
+        return [loss, *torch.autograd.grad(loss.mean(), (real, fake))]
+
+    ours = slopes(Relativistic().critic)
+    assert all(map(torch.equal, ours, slopes(lambda real, fake: softplus(fake - real))))
+
+
+def test_a_difference_of_means_is_relativistic_already():
+    real, fake = torch.randn(2, 20).double()
+    for average in (False, True):
+        objective = Relativistic(Wasserstein(), average)
+        gap = objective.critic(real, fake).mean() / (2 if average else 1)
+        torch.testing.assert_close(gap, Wasserstein().critic(real, fake).mean())
+
+
 @pytest.mark.parametrize(
-    "objective", [Minimax(), NonSaturating(), LeastSquares(), Hinge(), Wasserstein(), Relativistic()], ids=repr
+    "objective", [Minimax(), NonSaturating(), LeastSquares(), Hinge(), Wasserstein(), *WRAPPED], ids=repr
 )
 def test_each_side_wants_the_score_that_the_other_fears(objective):
     real, fake = torch.zeros(5), torch.linspace(-0.9, -0.1, 5).requires_grad_()

@@ -12,6 +12,7 @@ from simulacra.recipes.calorimeter_wgan import calorimeter_wgan
 from simulacra.recipes.cgan import cgan
 from simulacra.recipes.dcgan import dcgan
 from simulacra.recipes.gan import gan
+from simulacra.recipes.relativistic_gan import relativistic_gan
 from simulacra.recipes.wgan import wgan
 from simulacra.recipes.wgan_gp import wgan_gp
 from simulacra.testing import Rows, check_resume, streams_for
@@ -115,6 +116,7 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(name):
         (lambda: cgan(points().spec), "expected data with a condition for cgan, points has none"),
         (lambda: dcgan(points().spec), "expected the layout image for dcgan, points has 'vector'"),
         (lambda: gan(pictures().spec), "expected the layout vector for gan, dots has 'image'"),
+        (lambda: relativistic_gan(points().spec, objective="hinges"), "came 'hinges'; did you mean 'hinge'"),
         (lambda: calorimeter_wgan(points().spec), "expected the layout layers for calorimeter_wgan"),
     ],
 )

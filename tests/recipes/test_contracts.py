@@ -62,6 +62,9 @@ CASES = {
     "lsgan": Case("lsgan", "toys:ring8", {"width": 8, "batch": 16}),
     "lsgan pictures": Case("lsgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "relativistic_gan": Case("relativistic_gan", "toys:ring8", {"width": 8, "batch": 16}),
+    "relativistic_gan by the mean": Case(
+        "relativistic_gan", "toys:ring8", {"width": 8, "batch": 16, "objective": "hinge", "average": True}
+    ),
     "relativistic_gan pictures": Case("relativistic_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "sngan": Case("sngan", "toys:ring8", {"width": 8, "batch": 16, "normalised_generator": True}),
     "sngan pictures": Case("sngan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),

@@ -124,19 +124,43 @@ class Wasserstein:
 
 @dataclass(frozen=True)
 class Relativistic:
-    """Relativistic: more real than its fake partner? Critic softplus(fake - real), generator softplus(real - fake).
+    """Relativistic: a wrapper that asks how much more real an event is than those of the other side.
 
-    Where p = q the best score is constant and both losses are log 2.
+    With f1 the loss of real and f2 that of fake scores in the critic of `inner`, C the score, the pairs of a batch have
+
+        critic     [f1(C(x) - C(g(z))) + f2(C(g(z)) - C(x))] / 2,
+
+    and the averages, `average=True`,
+
+        critic     f1(C(x) - E C(g(z))) + f2(C(g(z)) - E C(x));
+
+    the generator's loss is the same with data and fakes exchanged. Where f2(y) = f1(-y), as in all three of the paper,
+    the two halves of a pair are one: softplus(C(g(z)) - C(x)) for the default (RSGAN), whose loss is log 2 where p = q.
+    `inner` lends its critic only. E is over the batch of one process; event weights are not known here.
 
     Source: Jolicoeur-Martineau (2018), arXiv 1807.00734.
+
+    Example:
+        >>> import torch
+        >>> real, fake = torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0])
+        >>> Relativistic(Hinge()).critic(real, fake)  # max(0, 1 - (C(x) - C(g(z))))
+        tensor([0., 0.])
+        >>> Relativistic(Hinge(), average=True).critic(real, fake)  # fakes are 2 below the mean of data
+        tensor([0., 0.])
+        >>> Relativistic(Hinge(), average=True).generator(real, fake)
+        tensor([5., 7.])
     """
 
     relative: ClassVar[bool] = True
+    inner: Objective = NonSaturating()
+    average: bool = False
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
-        return softplus(fake - real)
+        if self.average:
+            return self.inner.critic(real - fake.mean(), fake - real.mean())
+        return self.inner.critic(real - fake, fake - real) / 2
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
         if real is None:
             raise ValueError("expected the scores of real events, came None; a relative objective compares pairs")
-        return softplus(real - fake)
+        return self.critic(fake, real)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch.optim import Adam
 
 from simulacra.batch import DataSpec
-from simulacra.gan import GAN, Relativistic, StandardNormal
+from simulacra.errors import UserError, nearest
+from simulacra.gan import GAN, Hinge, LeastSquares, NonSaturating, Relativistic, StandardNormal
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
@@ -19,6 +20,8 @@ PAPER = "Jolicoeur-Martineau 2018 arXiv 1807.00734"
 def relativistic_gan(
     data: DataSpec,
     *,
+    objective: str = "nonsaturating",
+    average: bool = False,
     latent: int | None = None,
     width: int | None = None,
     lr: float = 1e-3,
@@ -29,10 +32,15 @@ def relativistic_gan(
     """The critic says which of two events is real; the generator wants its own to look more real than the data's.
 
     -log sigmoid(f(x) - f(g(z))) for the critic, with the sign turned for the generator, on pairs of one real event and
-    one fake (RSGAN); the generator feels real events too. One turn each. Three hidden layers for points, DCGAN networks
-    for pictures. The rates of pictures fall to 0 over the second half.
+    one fake (RSGAN); the generator feels real events too. `objective` leastsquares or hinge compares by those losses
+    (RLSGAN, RHingeGAN); with `average=True` every event meets the mean score of the other side (RaSGAN, RaLSGAN,
+    RaHingeGAN). One turn each. Three hidden layers for points, DCGAN networks for pictures. The rates of pictures fall
+    to 0 over the second half.
     """
     need_layout(data, "relativistic_gan", *DOMAIN)
+    inner = {"nonsaturating": NonSaturating(), "leastsquares": LeastSquares(), "hinge": Hinge()}
+    if objective not in inner:
+        raise UserError(f"expected an objective to make relativistic, came {objective!r}; {nearest(objective, inner)}")
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
@@ -40,7 +48,7 @@ def relativistic_gan(
     game = GAN(
         generator_for(spec, latent, **options),
         critic_for(spec, offset=False, **options),
-        Relativistic(),
+        Relativistic(inner[objective], average),
         StandardNormal(latent),
     )
     model = game.averaged()
