@@ -27,13 +27,14 @@ class Unrolled(nn.Module):
     through theta_K, which says how the critic would answer. The answer punishes a generator that leaves for one mode.
     The critic itself trains as ever; K = 0 is the plain game, K -> infinity the generator's loss at the best critic.
 
-    The steps take the batch of the turn, fresh noise each, the optimiser's rate and a copy of its momenta. They are
-    those of one process: gradients are not averaged over ranks within them.
+    The steps take the batch of the turn, fresh noise each, the optimiser's rate times `factor()`, and a copy of its
+    momenta. They are those of one process: gradients are not averaged over ranks within them.
 
     Args:
         game: its critic's loss leaves a graph to the generator.
         optimizer: that of the critic: SGD (with momentum) or Adam.
         steps: K.
+        factor: on the optimiser's rate in this round, as the critic's own schedule has it; 1 where left out.
 
     Raises:
         UserError: the optimiser is another one, has weight decay, or K is negative.
@@ -51,12 +52,14 @@ class Unrolled(nn.Module):
     Source: Metz, Poole, Pfau and Sohl-Dickstein (2017), arXiv 1611.02163.
     """
 
-    def __init__(self, game: GAN, optimizer: Optimizer, steps: int = 5) -> None:
+    def __init__(
+        self, game: GAN, optimizer: Optimizer, steps: int = 5, factor: Callable[[], float] = lambda: 1.0
+    ) -> None:
         super().__init__()
         if steps < 0:
             raise UserError(f"expected 0 or more unrolled steps, came {steps}; 0 is the plain game")
         _need_known(optimizer)
-        self.game, self.optimizer, self.steps = game, optimizer, steps
+        self.game, self.optimizer, self.steps, self.factor = game, optimizer, steps, factor
 
     def forward(self, player: str, batch: Batch) -> Loss:
         """The loss of one player; `functional_call` puts other weights under it."""
@@ -66,7 +69,7 @@ class Unrolled(nn.Module):
         """Of the generator, against the critic of K steps ahead."""
         live = {f"game.critic.{n}": p for n, p in self.game.critic.named_parameters() if p.requires_grad}
         weights: dict[str, Tensor] = dict(live)
-        rules = {name: _rule(self.optimizer, parameter) for name, parameter in live.items()} if self.steps else {}
+        rules = {n: _rule(self.optimizer, p, self.factor()) for n, p in live.items()} if self.steps else {}
         for _ in range(self.steps):
             loss: Loss = functional_call(self, weights, ("critic_loss", batch))
             total = torch.stack(list(loss.parts.values())).sum()
@@ -85,25 +88,26 @@ def _need_known(optimizer: Optimizer) -> None:
         )
 
 
-def _rule(optimizer: Optimizer, parameter: Tensor) -> Rule:
-    """The optimiser's next steps on `parameter`, from a copy of its state."""
+def _rule(optimizer: Optimizer, parameter: Tensor, factor: float) -> Rule:
+    """The optimiser's next steps on `parameter`, from a copy of its state, at its rate times `factor`."""
     group = next(g for g in optimizer.param_groups if any(p is parameter for p in g["params"]))
     state = optimizer.state.get(parameter, {})
-    return _adam(group, state, parameter) if isinstance(optimizer, Adam) else _sgd(group, state)
+    rate = group["lr"] * factor
+    return _adam(group, state, parameter, rate) if isinstance(optimizer, Adam) else _sgd(group, state, rate)
 
 
-def _sgd(group: dict[str, Any], state: dict[str, Any]) -> Rule:
+def _sgd(group: dict[str, Any], state: dict[str, Any], rate: float) -> Rule:
     momentum: Tensor | None = state.get("momentum_buffer")
 
     def step(weight: Tensor, slope: Tensor) -> Tensor:
         nonlocal momentum
-        momentum = slope if momentum is None else group["momentum"] * momentum + slope
-        return weight - group["lr"] * momentum
+        moved = momentum = slope if momentum is None else group["momentum"] * momentum + slope
+        return weight - rate * moved
 
     return step
 
 
-def _adam(group: dict[str, Any], state: dict[str, Any], parameter: Tensor) -> Rule:
+def _adam(group: dict[str, Any], state: dict[str, Any], parameter: Tensor, rate: float) -> Rule:
     beta1, beta2 = group["betas"]
     nothing = torch.zeros_like(parameter)
     mean, square, count = state.get("exp_avg", nothing), state.get("exp_avg_sq", nothing), int(state.get("step", 0))
@@ -114,6 +118,6 @@ def _adam(group: dict[str, Any], state: dict[str, Any], parameter: Tensor) -> Ru
         mean, square, count = beta1 * mean + (1 - beta1) * slope, beta2 * square + (1 - beta2) * slope**2, count + 1
         moved = square > 0  # the root has no slope at 0
         root = torch.where(moved, square, 1.0).sqrt() * moved / (1 - beta2**count) ** 0.5
-        return weight - group["lr"] / (1 - beta1**count) * mean / (root + group["eps"])
+        return weight - rate / (1 - beta1**count) * mean / (root + group["eps"])
 
     return step

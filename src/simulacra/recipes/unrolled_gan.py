@@ -48,9 +48,9 @@ def unrolled_gan(
     model = game.averaged()
     critic = Adam(game.critic.parameters(), critic_lr, betas=(0.5, 0.9))
     generator = Adam(game.generator.parameters(), lr, betas=(0.5, 0.9))
-    ahead = Unrolled(game, critic, unroll)
     falling = linear_decay(0.5 if picture else 1.0)
-    return Experiment(
+    ahead = Unrolled(game, critic, unroll, lambda: falling(experiment.clock.progress))
+    experiment = Experiment(
         model,
         [
             Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
@@ -62,3 +62,4 @@ def unrolled_gan(
         modules(game=game, model=model),
         [EMA(game.generator, model.generator, ema)],
     )
+    return experiment
