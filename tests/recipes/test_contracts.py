@@ -32,6 +32,7 @@ class Case:
 
 CASES = {
     "gan": Case("gan", "toys:ring8", {"hidden": 8, "batch": 16}),
+    "gan pre-trained": Case("gan", "toys:ring8", {"hidden": 8, "batch": 16, "pretrain": 3}),
     "dcgan": Case("dcgan", "digits.npz", {"base": 4, "latent": 4, "batch": 16}),
     "dcgan without its rules": Case(
         "dcgan",
@@ -59,6 +60,9 @@ CASES = {
     "wgan_gp pictures": Case("wgan_gp", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "n_critic": 2}),
     "minimax_gan": Case("minimax_gan", "toys:ring8", {"width": 8, "batch": 16, "steps": 2}),
     "minimax_gan pictures": Case("minimax_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "minimax_gan pre-trained": Case(
+        "minimax_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "steps": 2, "pretrain": 2}
+    ),
     "lsgan": Case("lsgan", "toys:ring8", {"width": 8, "batch": 16}),
     "lsgan pictures": Case("lsgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
     "relativistic_gan": Case("relativistic_gan", "toys:ring8", {"width": 8, "batch": 16}),

@@ -9,7 +9,7 @@ from simulacra.gan import GAN, Minimax, NonSaturating, StandardNormal
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, from_round, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector",)
@@ -21,6 +21,7 @@ def gan(
     *,
     latent: int = 2,
     saturating: bool = False,
+    pretrain: int = 0,
     hidden: int = 128,
     lr: float = 1e-3,
     rounds: int = 6000,
@@ -31,7 +32,7 @@ def gan(
 
     One turn each per round, both MLPs of three hidden layers. The generator maximises log d(g(z)), whose gradient
     does not die; `saturating=True` makes it minimise log(1 - d(g(z))), the minimax game itself. Prone to mode
-    collapse: the control for `wgan_gp`.
+    collapse: the control for `wgan_gp`. With `pretrain` rounds the discriminator is pre-trained: the generator waits.
     """
     need_layout(data, "gan", *DOMAIN)
     codec = codec_for(data)
@@ -50,7 +51,7 @@ def gan(
         model,
         [
             Player("critic", game.critic, game.critic_loss, critic),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("generator", game.generator, game.generator_loss, generator, when=from_round(pretrain)),
         ],
         codec,
         rounds,

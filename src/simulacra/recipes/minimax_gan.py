@@ -9,7 +9,7 @@ from simulacra.gan import GAN, Minimax, UniformCube
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, linear_decay, modules
+from simulacra.training.game import Experiment, Player, from_round, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -20,6 +20,7 @@ def minimax_gan(
     data: DataSpec,
     *,
     steps: int = 1,
+    pretrain: int = 0,
     latent: int | None = None,
     width: int | None = None,
     lr: float = 1e-3,
@@ -31,7 +32,8 @@ def minimax_gan(
 
     Algorithm 1 of the paper: `steps` turns of the discriminator, one of the generator, on the saturating loss. With
     many steps the discriminator is near its optimum, the value near 2 JS(p, q) - 2 log 2, and the generator's
-    gradient near 0 wherever the two distributions lie apart; `gan` has the loss that does not saturate.
+    gradient near 0 wherever the two distributions lie apart; `gan` has the loss that does not saturate. With `pretrain`
+    rounds the discriminator is pre-trained: the generator waits.
 
     z ~ U(-1, 1) as in the paper; Adam in place of its SGD with momentum. Three hidden layers for points, DCGAN networks
     for pictures. The rates of pictures fall to 0 over the second half.
@@ -49,7 +51,14 @@ def minimax_gan(
         model,
         [
             Player("critic", game.critic, game.critic_loss, critic, repeats=steps, schedule=falling),
-            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
+            Player(
+                "generator",
+                game.generator,
+                game.generator_loss,
+                generator,
+                schedule=falling,
+                when=from_round(pretrain),
+            ),
         ],
         codec,
         rounds or (3000 if picture else 6000),

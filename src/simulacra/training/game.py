@@ -42,7 +42,7 @@ def every(k: int) -> Callable[[Clock], bool]:
 
 
 def from_round(k: int) -> Callable[[Clock], bool]:
-    """True in round k and after."""
+    """True in round k and after: a generator that plays `from_round(k)` waits for discriminator pre-training."""
     return lambda clock: clock.round >= k
 
 
