@@ -62,6 +62,7 @@ def gather(
         UserError: an entrant has events of another shape, or a file comes without a reference.
     """
     from simulacra import domains
+    from simulacra.cli.evaluate import whole
     from simulacra.domains.dataset import parts_of
     from simulacra.errors import UserError
     from simulacra.evaluation.rows import some_of
@@ -69,7 +70,7 @@ def gather(
 
     runs = {place: Surrogate.load(place) for place in what if place.is_dir()}
     first = next(iter(runs.values()), None)
-    own = None if first is None else domains.open_data(first.config.data["name"], **first.config.data["options"])
+    own = None if first is None else whole(first)
     if reference is not None:
         real = domains.open_data(reference)
         events, spec = some_of(real, limit), real.spec
@@ -93,13 +94,13 @@ def _run(
     surrogate: Surrogate, name: str, events: Batch, spec: DataSpec, *, full: bool, seed: int, limit: int
 ) -> Entrant:
     from simulacra import domains, evaluation, recipes
-    from simulacra.cli.evaluate import counterpart
+    from simulacra.cli.evaluate import counterpart, whole
     from simulacra.domains.dataset import parts_of
     from simulacra.evaluation.held_out import held_out
     from simulacra.evaluation.rows import some_of
     from simulacra.report.comparison import BATCHES, Entrant
 
-    own = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
+    own = whole(surrogate)
     train = some_of(own, limit, parts_of(own)["train"])
     made = counterpart(surrogate, events, seed)
     found = evaluation.evaluate(events, made, spec, domains.observables(spec), train=train, fast=not full, seed=seed)

@@ -85,7 +85,7 @@ def judge_run(
     from simulacra.training.run import read_losses
 
     spec = surrogate.spec
-    own = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
+    own = whole(surrogate)
     parts = parts_of(own)
     train = some_of(own, limit, parts["train"])
     other = own if reference is None else domains.open_data(reference)
@@ -119,6 +119,14 @@ def judge_run(
         speed=speed,
     )
     return found, speed, lines
+
+
+def whole(surrogate: Surrogate) -> Dataset:
+    """The data of a run with all their conditions, for a judge knows also what the run was not told."""
+    from simulacra.domains import open_data
+
+    data = surrogate.config.data
+    return open_data(data["name"], **{name: value for name, value in data["options"].items() if name != "ignore"})
 
 
 def counterpart(surrogate: Surrogate, events: Batch, seed: int) -> Batch:

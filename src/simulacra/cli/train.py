@@ -38,6 +38,7 @@ def train(
     threads: Annotated[int | None, typer.Option(help="CPU threads; measured where left out.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Rounds between checkpoints.")] = None,
     detector: Annotated[str | None, typer.Option(help="Geometry of a shower file: a name or an XML file.")] = None,
+    ignore: Annotated[str, typer.Option(help="Conditions not to be told, such as label; commas between them.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.")] = False,
     film: Annotated[
         Path | None, typer.Option(help="Film what fixed latents become: .gif or .mp4; say it again with --resume.")
@@ -59,7 +60,7 @@ def train(
         raise UserError(f"expected --checkpoint-every of at least 1, came {checkpoint_every}; leave it out for a tenth")
     place = out or Path("runs") / f"{Path(recipe.split(':')[0]).stem}-{Path(str(data)).stem.replace(':', '-')}"
     if resume:
-        if arguments or rounds is not None or batch_size is not None:
+        if arguments or rounds is not None or batch_size is not None or ignore:
             raise UserError("expected --resume alone, for a run keeps its arguments and budget; start another run")
         training = workflow.proceed(place, recipe, device=device, data=data)
         for line in training.passed:
@@ -67,7 +68,9 @@ def train(
     else:
         if data is None:
             raise UserError("expected --data, came nothing; name a data set such as toys:ring8, or a path")
-        options: dict[str, Any] = {} if detector is None else {"detector": detector}
+        options: dict[str, Any] = ({} if detector is None else {"detector": detector}) | (
+            {"ignore": ignore} if ignore else {}
+        )
         if dry_run:
             return _rehearse(recipe, data, arguments, rounds, batch_size, device, precision, options)
         training = workflow.begin(

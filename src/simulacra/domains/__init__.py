@@ -16,7 +16,7 @@ RENDERED = ("shapes", "faces")
 NAMED = (*PICTURES, "emoji", "speckle", *RENDERED, "electrons", "numbers")
 
 
-def open_data(name: str | Path, **options: Any) -> Dataset:
+def open_data(name: str | Path, *, ignore: str = "", **options: Any) -> Dataset:
     """The data set that a name or a path stands for, in physical units.
 
     Args:
@@ -24,18 +24,27 @@ def open_data(name: str | Path, **options: Any) -> Dataset:
             `emoji:google:64`), `speckle` (also `speckle:64`), `shapes` and `faces` (also `shapes:64`, `faces:told`),
             `electrons`, `numbers`, or a path: `.h5`/`.hdf5` showers, `.npz` arrays, `.txt` text, `.tsv` pairs of texts,
             an IDX file (`...-idx3-ubyte`, also `.gz`) or a folder of PNGs.
+        ignore: conditions that are not told, by name, with commas between them.
         options: go to the one that opens it: `rows` and `seed` for toys, `rows` for numbers, `fetch` and `binary` for
             Fashion-MNIST and MNIST, `fetch`, `size`, `vendor` and `variants` for emoji, `rows`, `seed`, `size`,
             `photons` and `modes` for speckle, `rows`, `seed`, `size` and `told` for shapes and faces.
 
     Raises:
-        UserError: nothing has this name, or it does not hold what its name says.
+        UserError: nothing has this name, it does not hold what its name says, or has no such condition to ignore.
 
     Example:
         >>> open_data("toys:ring8", rows=1000).spec.x.shape
         (2,)
     """
-    text = str(name)
+    if not ignore:
+        return _open(str(name), options)
+    from simulacra.domains.dataset import Without
+
+    return Without(_open(str(name), options), ignore.split(","))
+
+
+def _open(text: str, options: Mapping[str, Any]) -> Dataset:
+    """The data set that a name or a path stands for, by the one that opens it."""
     if text.startswith("toys:"):
         from simulacra.domains import toys
 

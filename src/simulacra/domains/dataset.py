@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from simulacra.batch import Batch, DataSpec
-from simulacra.errors import UserError
+from simulacra.errors import UserError, nearest
 from simulacra.protocols import Dataset
 from simulacra.random import seed_of
 
@@ -49,6 +49,42 @@ class ArrayDataset:
 
     def __repr__(self) -> str:
         return f"ArrayDataset({self.spec.name}: {len(self):,} events of {self.spec.x.shape})"
+
+
+class Without:
+    """A data set that does not tell some of its conditions; everything else of it is as it was.
+
+    Raises:
+        UserError: it has no condition of such a name.
+
+    Example:
+        >>> from simulacra.domains import open_data
+        >>> data = open_data("electrons")
+        >>> sorted(data.spec.given), sorted(Without(data, ["energy"]).spec.given)
+        (['energy'], [])
+    """
+
+    def __init__(self, dataset: Dataset, names: Sequence[str]) -> None:
+        own = dataset.spec.given
+        for name in names:
+            if name not in own:
+                known = ", ".join(own) or "no condition"
+                raise UserError(
+                    f"expected a condition to ignore among: {known}, {dataset.spec.name} has no {name!r}; "
+                    f"{nearest(name, own) if own else 'leave --ignore out'}"
+                )
+        self.dataset = dataset
+        for name in ("parts", "blocks"):  # what those who deal rows and stream them from disk ask for
+            if hasattr(dataset, name):
+                setattr(self, name, getattr(dataset, name))
+        self.spec = replace(dataset.spec, given={name: field for name, field in own.items() if name not in names})
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, rows: Any) -> Batch:
+        batch = self.dataset[rows]
+        return replace(batch, given={name: batch.given[name] for name in self.spec.given})
 
 
 def _shares(rows: np.ndarray, seed: int) -> np.ndarray:

@@ -35,7 +35,8 @@ def dragan(
     `penalty (|| grad f(x') || - 1)^2` with x' beside real events, up to `spread` standard deviations away. Steep slopes
     at the data make sharp local equilibria, in which modes are lost. One turn each, layer norm in place of the critic's
     batch norm. 10 and DCGAN networks for pictures, 0.1 and three hidden layers for points. The rates of pictures fall
-    to 0 over the second half.
+    to 0 over the second half. Both networks are told the data's conditions, such as a label; `--ignore label` leaves it
+    aside.
     """
     need_layout(data, "dragan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

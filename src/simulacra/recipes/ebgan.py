@@ -37,7 +37,8 @@ def ebgan(
     times the pulling-away term spreads the codes of fakes. Scores are minus energies. The autoencoder is a critic's
     body down to `code` numbers and a second generator back: DCGAN networks for pictures, with a margin of 0.05, near
     the energy of data (at 1, beyond the variance of a pixel, all fakes become one picture), and a pull of 0.3; MLPs for
-    points, 1 and 0.1. The rates of pictures fall to 0 over the second half.
+    points, 1 and 0.1. The rates of pictures fall to 0 over the second half. Both networks are told the data's
+    conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "ebgan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

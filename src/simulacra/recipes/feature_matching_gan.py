@@ -30,7 +30,8 @@ def feature_matching_gan(
 
     The critic tells real from fake as ever, so that its features are those in which the two still differ; the generator
     makes `|| E phi(x) - E phi(g(z)) ||^2` small over a batch. DCGAN networks for pictures, MLPs of three hidden layers
-    for points. The rates of pictures fall to 0 over the second half.
+    for points. The rates of pictures fall to 0 over the second half. Both networks are told the data's conditions, such
+    as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "feature_matching_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

@@ -41,7 +41,8 @@ def fgan(
     Some conjugates are exponentials, which overflow where the distributions lie apart. Therefore gradients are cut to
     the norm `clip`, and the critic's slope is penalised on both sides, gamma/2 || grad ||^2 (after Roth et al. 2017,
     arXiv 1705.09367); `gamma=0` is the paper's game. gamma 10 and DCGAN networks with layer norm in the critic for
-    pictures, gamma 0.1 and three hidden layers for points. The rates of pictures fall to 0 over the second half.
+    pictures, gamma 0.1 and three hidden layers for points. The rates of pictures fall to 0 over the second half. Both
+    networks are told the data's conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "fgan", *DOMAIN)
     if divergence not in DIVERGENCES:

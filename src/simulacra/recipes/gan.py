@@ -33,6 +33,7 @@ def gan(
     One turn each per round, both MLPs of three hidden layers. The generator maximises log d(g(z)), whose gradient
     does not die; `saturating=True` makes it minimise log(1 - d(g(z))), the minimax game itself. Prone to mode
     collapse: the control for `wgan_gp`. With `pretrain` rounds the discriminator is pre-trained: the generator waits.
+    Both networks are told the data's conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "gan", *DOMAIN)
     codec = codec_for(data)

@@ -35,7 +35,8 @@ def gan_gp(
     The penalty `gp (|| grad f || - 1)^2` on lines between real and generated events helps beyond the Wasserstein
     objective: GANs need not decrease a divergence at every step. One turn each, layer norm in place of the critic's
     batch norm. gp 10 and DCGAN networks for pictures, gp 0.1 and three hidden layers for points. The rates of pictures
-    fall to 0 over the second half.
+    fall to 0 over the second half. Both networks are told the data's conditions, such as a label; `--ignore label`
+    leaves it aside.
     """
     need_layout(data, "gan_gp", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

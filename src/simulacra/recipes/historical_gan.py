@@ -32,7 +32,8 @@ def historical_gan(
 
     Each loss has a term `history || theta - mean of past theta ||^2`. The critic calls real events `label`, below 1,
     and fakes 0 (one-sided label smoothing, of the same paper), so that it is never sure. Otherwise `gan` for points,
-    and DCGAN networks for pictures. The rates of pictures fall to 0 over the second half.
+    and DCGAN networks for pictures. The rates of pictures fall to 0 over the second half. Both networks are told the
+    data's conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "historical_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

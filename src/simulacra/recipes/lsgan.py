@@ -36,7 +36,8 @@ def lsgan(
     small; the paper's other choice (0, 1, 1) has no such reading. One turn each. Three hidden layers for points, DCGAN
     networks for pictures. Nothing holds the critic's slope: of eight small modes (`toys:ring8`) it covers about three,
     with other rates, momenta and critic turns between one and six; `gan_gp` and `sngan` cover all. The rates of
-    pictures fall to 0 over the second half.
+    pictures fall to 0 over the second half. Both networks are told the data's conditions, such as a label; `--ignore
+    label` leaves it aside.
     """
     need_layout(data, "lsgan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

@@ -36,7 +36,8 @@ def minibatch_gan(
     `compare`: `discrimination` (learnt projections, Salimans et al.), `distances` (mean and smallest L2 distance to the
     others, the lectures' variant) or `deviation` (one standard deviation per batch, Karras et al. 2018). The layer lies
     in front of the head; real and fake batches are compared apart, per rank. Otherwise `gan` for points and `dcgan` for
-    pictures, without conditions in the head. The rates of pictures fall to 0 over the second half.
+    pictures, without conditions in the head. The rates of pictures fall to 0 over the second half. Both networks are
+    told the data's conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "minibatch_gan", *DOMAIN)
     if compare not in LAYERS:

@@ -36,7 +36,8 @@ def minimax_gan(
     rounds the discriminator is pre-trained: the generator waits.
 
     z ~ U(-1, 1) as in the paper; Adam in place of its SGD with momentum. Three hidden layers for points, DCGAN networks
-    for pictures. The rates of pictures fall to 0 over the second half.
+    for pictures. The rates of pictures fall to 0 over the second half. Both networks are told the data's conditions,
+    such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "minimax_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

@@ -34,7 +34,7 @@ def noisy_gan(
     Normal noise of standard deviation `noise` in encoded units (points standardised, pictures from -1 to 1), which
     falls linearly to 0 at the share `until` of the run (Sønderby et al. 2017). Otherwise `gan` for points, and DCGAN
     networks for pictures; `n_critic` strong critics are what the noise is for. The rates of pictures fall to 0 over the
-    second half.
+    second half. Both networks are told the data's conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "noisy_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

@@ -39,7 +39,8 @@ def r1_gan(
     times: with c = k / (k + 1), its rate is c lr, its betas are 0 and 0.99^c.
 
     gamma 10 and DCGAN networks with layer norm in the critic for pictures, gamma 0.1 and three hidden layers for
-    points. The rates of pictures fall to 0 over the second half.
+    points. The rates of pictures fall to 0 over the second half. Both networks are told the data's conditions, such as
+    a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "r1_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

@@ -35,7 +35,8 @@ def relativistic_gan(
     one fake (RSGAN); the generator feels real events too. `objective` leastsquares or hinge compares by those losses
     (RLSGAN, RHingeGAN); with `average=True` every event meets the mean score of the other side (RaSGAN, RaLSGAN,
     RaHingeGAN). One turn each. Three hidden layers for points, DCGAN networks for pictures. The rates of pictures fall
-    to 0 over the second half.
+    to 0 over the second half. Both networks are told the data's conditions, such as a label; `--ignore label` leaves it
+    aside.
     """
     need_layout(data, "relativistic_gan", *DOMAIN)
     inner = {"nonsaturating": NonSaturating(), "leastsquares": LeastSquares(), "hinge": Hinge()}

@@ -52,7 +52,8 @@ def sngan(
     1805.08318).
 
     Adam(1e-3, 0.5, 0.999); the paper has 2e-4. Slope 1 and DCGAN networks for pictures; slope 30 and three hidden
-    layers for points. The rates of pictures fall to 0 over the second half.
+    layers for points. The rates of pictures fall to 0 over the second half. Both networks are told the data's
+    conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "sngan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

@@ -42,7 +42,8 @@ def stylegan2(
     of critic and generator, in every 16th and 8th round with 16 and 8 times the weight; c = k / (k + 1) corrects rate
     and betas as in `r1_gan`. The rest is as in `stylegan`: non-saturating losses, equalised learning rates, mapping
     at a hundredth of the rate, mixing, minibatch deviation, Adam(0, 0.99). Gamma is
-    `10 (side / 1024)^2`, and not below 0.1, which small sides and few pictures need.
+    `10 (side / 1024)^2`, and not below 0.1, which small sides and few pictures need. Both networks are told the data's
+    conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "stylegan2", *DOMAIN)
     codec = codec_for(data)

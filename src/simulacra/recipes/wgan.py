@@ -34,7 +34,8 @@ def wgan(
     RMSprop without momentum, `n_critic` critic turns per round, `warm` in the first 25 rounds and in every 500th, so
     that the critic is near its optimum. Defaults follow the layout. Points: clip 0.1, lr 5e-4, 5 turns and 100, with
     three hidden layers of 128. Pictures: the paper's clip 0.01 with DCGAN networks, lr 1e-3, 2 turns and 20; the
-    paper's 5e-5, 5 and 100 take longer than a CPU has.
+    paper's 5e-5, 5 and 100 take longer than a CPU has. Both networks are told the data's conditions, such as a label;
+    `--ignore label` leaves it aside.
     """
     need_layout(data, "wgan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"

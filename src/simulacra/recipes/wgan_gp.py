@@ -38,7 +38,8 @@ def wgan_gp(
     turns at 1e-4, and some 1e5 rounds for them.
 
     Defaults follow the layout. Points: gp 0.1 as in the paper, latent 2, three hidden layers of 128, batch 256.
-    Pictures: gp 10, latent 128, DCGAN networks, batch 64.
+    Pictures: gp 10, latent 128, DCGAN networks, batch 64. Both networks are told the data's conditions, such as a
+    label; `--ignore label` leaves it aside.
     """
     need_layout(data, "wgan_gp", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
