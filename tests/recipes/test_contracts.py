@@ -232,6 +232,11 @@ CASES = {
     "wae pictures": Case("wae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
     "ddpm": Case("ddpm", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
     "ddpm pictures": Case("ddpm", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3, "eta": 0.0, "guidance": 2.0}),
+    "ddpm by a transformer": Case(
+        "ddpm",
+        "digits.npz",
+        {"network": "transformer", "patch": 2, "base": 2, "batch_size": 16, "steps": 3, "lr": 1e-2, "decay": 0.0},
+    ),
     "edm": Case("edm", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
     "edm pictures": Case("edm", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3}),
     "guided_diffusion": Case(
@@ -249,6 +254,11 @@ CASES = {
     "flow_matching": Case("flow_matching", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3, "paired": True}),
     "flow_matching pictures": Case("flow_matching", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3}),
     "latent_diffusion": Case("latent_diffusion", "toys:ring8", {"width": 8, "hidden": 8, "batch_size": 16, "steps": 3}),
+    "latent_diffusion by a transformer": Case(
+        "latent_diffusion",
+        "digits.npz",
+        {"width": 4, "latent": 2, "network": "transformer", "base": 2, "batch_size": 16, "steps": 3, "first": 0.1},
+    ),
     "latent_diffusion pictures": Case(
         "latent_diffusion",
         "digits.npz",

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from simulacra.batch import DataSpec, Field
-from simulacra.errors import UserError
+from simulacra.errors import UserError, nearest
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.dcgan import DCBody, DCGenerator
 from simulacra.networks.denoisers import DenseDenoiser
@@ -21,6 +21,7 @@ from simulacra.networks.mlp import MLP
 from simulacra.networks.shower import ShowerBody, ShowerGenerator, ShowerView
 from simulacra.networks.spectral import spectrally_normalised
 from simulacra.networks.tied import tied
+from simulacra.networks.transformer import DiffusionTransformer
 from simulacra.networks.unet import UNet
 from simulacra.networks.virtual import Referenced, VirtualBatchNorm
 
@@ -48,6 +49,8 @@ __all__ = [
     "spectrally_normalised",
     "tied",
 ]
+DENOISERS: dict[str, Any] = {"unet": UNet, "transformer": DiffusionTransformer}
+"""Denoisers of pictures, by name."""
 
 
 def generator_for(spec: DataSpec, latent: int, **options: Any) -> nn.Module:
@@ -120,21 +123,30 @@ def critic_for(
     return Critic(body, head, readers, view)
 
 
-def denoiser_for(spec: DataSpec, **options: Any) -> nn.Module:
+def denoiser_for(spec: DataSpec, network: str = "unet", **options: Any) -> nn.Module:
     """The denoiser for encoded data: (x, label [B], given, keep [B] or None) -> numbers of the shape of x.
 
     | layout | network | options |
     |---|---|---|
     | `vector` | MLP with residual blocks | `hidden`, `depth` |
-    | `image` | U-Net with attention | `base`, `multiples` |
+    | `image`, `unet` | U-Net with attention | `base`, `multiples` |
+    | `image`, `transformer` | diffusion transformer on patches | `width`, `depth`, `heads`, `patch` |
+
+    Args:
+        spec: encoded.
+        network: of pictures; numbers have only the MLP.
 
     Raises:
-        UserError: there is no denoiser for this layout.
+        UserError: there is no denoiser for this layout, or no such network.
     """
+    if network not in DENOISERS:
+        raise UserError(f"expected a network unet or transformer, came {network!r}; {nearest(network, DENOISERS)}")
     if spec.layout == "vector":
+        if network != "unet":
+            raise UserError(f"expected pictures for a {network}, {spec.name} has vectors; leave the network out")
         return DenseDenoiser(spec.x.shape, spec.given, **options)
     if spec.layout == "image":
-        return UNet(spec.x.shape, spec.given, **options)
+        return DENOISERS[network](spec.x.shape, spec.given, **options)
     raise UserError(f"expected the layout vector or image for a denoiser, {spec.name} has {spec.layout!r}")
 
 

@@ -10,13 +10,22 @@ from simulacra.batch import DataSpec
 from simulacra.diffusion import Diffusion
 from simulacra.domains.images import ImageCodec
 from simulacra.domains.standard import Standardize
+from simulacra.errors import UserError
 from simulacra.training.averaging import EMA, averaged_copy
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 
-def width_of(data: DataSpec, hidden: int, base: int) -> dict[str, Any]:
-    """The option that sets the width of a denoiser: the MLP's for numbers, the U-Net's for pictures."""
-    return {"base": base} if data.layout == "image" else {"hidden": hidden}
+def network_of(data: DataSpec, hidden: int, base: int, network: str, patch: int | None) -> dict[str, Any]:
+    """The options of a denoiser: an MLP of width `hidden` for numbers; a U-Net of `base`, or a transformer of 4 `base`.
+
+    Raises:
+        UserError: patches without a transformer.
+    """
+    if network != "transformer" and patch is not None:
+        raise UserError(f"expected --network transformer for patches of {patch}, came {network}; leave --patch out")
+    if data.layout != "image":
+        return {"network": network, "hidden": hidden}
+    return {"network": network, **({"width": 4 * base, "patch": patch} if network == "transformer" else {"base": base})}
 
 
 def by_denoising(

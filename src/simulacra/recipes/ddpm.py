@@ -6,7 +6,7 @@ from simulacra.batch import DataSpec
 from simulacra.diffusion import Ancestral, Chain, DeterministicChain, DiffusionChain
 from simulacra.diffusion.weightings import min_snr, simple
 from simulacra.networks import denoiser_for
-from simulacra.recipes._diffusion import by_denoising, width_of
+from simulacra.recipes._diffusion import by_denoising, network_of
 from simulacra.recipes._flows import density_codec
 from simulacra.recipes._parts import need_layout
 from simulacra.training.game import Experiment
@@ -27,6 +27,8 @@ def ddpm(
     eta: float = 1.0,
     drop: float = 0.1,
     guidance: float = 1.0,
+    network: str = "unet",
+    patch: int | None = None,
     hidden: int = 128,
     base: int = 16,
     lr: float = 2e-3,
@@ -39,8 +41,8 @@ def ddpm(
     The loss is the mean squared error of the noise at a random step, a reweighted variational bound; the bound itself
     is `log_prob_bound`. Sampling takes `steps` of the chain's steps, with fresh noise as in the paper (`eta` 1) or
     without any, where it is DDIM and a map of its start. Conditions are dropped for a share of the events, so that
-    `guidance` may exaggerate them. Pictures go through a U-Net, their grey levels blurred; numbers through an MLP. The
-    authors' network is a thousand times larger.
+    `guidance` may exaggerate them. Pictures go through a U-Net or a transformer, their grey levels blurred; numbers
+    through an MLP. The authors' network is a thousand times larger.
 
     Args:
         data: of vectors or pictures.
@@ -49,6 +51,8 @@ def ddpm(
         prediction: `noise`, `data`, `velocity`, `score` or `preconditioned`.
         gamma: above 0, min-SNR weights.
         steps: of the sampler, one call of the network each.
+        network: of pictures, `unet` or `transformer`.
+        patch: side of the transformer's patches; chosen where left out.
 
     Raises:
         UserError: the events are neither vectors nor pictures, or the sampler has more steps than the chain.
@@ -60,7 +64,7 @@ def ddpm(
     path.grid(steps)
     kind = DiffusionChain if eta else DeterministicChain
     model = kind(
-        denoiser_for(spec, **width_of(data, hidden, base)),
+        denoiser_for(spec, **network_of(data, hidden, base, network, patch)),
         spec.x.shape,
         path,
         prediction,

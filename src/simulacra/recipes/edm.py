@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulacra.batch import DataSpec
 from simulacra.diffusion import EDM, DeterministicDiffusion, ProbabilityFlow
 from simulacra.networks import denoiser_for
-from simulacra.recipes._diffusion import by_denoising, width_of
+from simulacra.recipes._diffusion import by_denoising, network_of
 from simulacra.recipes._flows import density_codec
 from simulacra.recipes._parts import need_layout
 from simulacra.training.game import Experiment
@@ -22,6 +22,8 @@ def edm(
     solver: str = "heun",
     drop: float = 0.1,
     guidance: float = 1.0,
+    network: str = "unet",
+    patch: int | None = None,
     hidden: int = 128,
     base: int = 16,
     lr: float = 2e-3,
@@ -39,6 +41,8 @@ def edm(
     Args:
         data: of vectors or pictures.
         steps: of the solver, `euler`, `heun` or `rk4`.
+        network: of pictures, `unet` or `transformer`.
+        patch: side of the transformer's patches; chosen where left out.
 
     Raises:
         UserError: the events are neither vectors nor pictures.
@@ -47,7 +51,7 @@ def edm(
     codec = density_codec(data)
     spec = codec.spec(data)
     model = DeterministicDiffusion(
-        denoiser_for(spec, **width_of(data, hidden, base)),
+        denoiser_for(spec, **network_of(data, hidden, base, network, patch)),
         spec.x.shape,
         EDM(),
         "preconditioned",

@@ -7,7 +7,7 @@ from simulacra.diffusion import DeterministicDiffusion, FlowDiffusion, Probabili
 from simulacra.diffusion.pairing import optimal_pairing
 from simulacra.errors import UserError
 from simulacra.networks import denoiser_for
-from simulacra.recipes._diffusion import by_denoising, width_of
+from simulacra.recipes._diffusion import by_denoising, network_of
 from simulacra.recipes._flows import density_codec
 from simulacra.recipes._parts import need_layout
 from simulacra.training.game import Experiment
@@ -25,6 +25,8 @@ def flow_matching(
     solver: str = "heun",
     drop: float = 0.1,
     guidance: float = 1.0,
+    network: str = "unet",
+    patch: int | None = None,
     hidden: int = 128,
     base: int = 16,
     lr: float = 2e-3,
@@ -43,6 +45,8 @@ def flow_matching(
         data: of vectors or pictures.
         paired: whether noise and events of a batch are paired; not for data with conditions.
         steps: of the solver, `euler`, `heun` or `rk4`.
+        network: of pictures, `unet` or `transformer`.
+        patch: side of the transformer's patches; chosen where left out.
 
     Raises:
         UserError: the events are neither vectors nor pictures, or pairing is asked of data with conditions.
@@ -54,7 +58,7 @@ def flow_matching(
     spec = codec.spec(data)
     kind = DeterministicDiffusion if data.layout == "image" else FlowDiffusion
     model = kind(
-        denoiser_for(spec, **width_of(data, hidden, base)),
+        denoiser_for(spec, **network_of(data, hidden, base, network, patch)),
         spec.x.shape,
         Straight(),
         "velocity",

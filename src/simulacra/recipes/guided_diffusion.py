@@ -14,7 +14,7 @@ from simulacra.diffusion.guidance import GuidedDiffusion
 from simulacra.errors import UserError
 from simulacra.networks import critic_for, denoiser_for
 from simulacra.recipes._autoencoders import body_for
-from simulacra.recipes._diffusion import width_of
+from simulacra.recipes._diffusion import network_of
 from simulacra.recipes._flows import density_codec
 from simulacra.recipes._parts import need_layout, sized
 from simulacra.training.averaging import EMA, averaged_copy
@@ -42,6 +42,8 @@ def guided_diffusion(
     weight: float = 1.0,
     steps: int = 18,
     solver: str = "heun",
+    network: str = "unet",
+    patch: int | None = None,
     hidden: int = 128,
     base: int = 16,
     lr: float = 2e-3,
@@ -60,6 +62,8 @@ def guided_diffusion(
         data: of vectors or pictures with a class.
         weight: of the classifier's gradient.
         steps: of the solver, `euler`, `heun` or `rk4`.
+        network: of pictures, `unet` or `transformer`.
+        patch: side of the transformer's patches; chosen where left out.
 
     Raises:
         UserError: the events are neither vectors nor pictures, or have no class.
@@ -74,7 +78,7 @@ def guided_diffusion(
     smooth: dict[str, Any] = sized(noisy, hidden) | {"activation": nn.SiLU}  # its gradient leads, and shall not jump
     body: Any = body_for(noisy, base) if data.layout == "image" else critic_for(noisy, **smooth).body
     model = GuidedDiffusion(
-        denoiser_for(spec, **width_of(data, hidden, base)),
+        denoiser_for(spec, **network_of(data, hidden, base, network, patch)),
         spec.x.shape,
         EDM(),
         "preconditioned",

@@ -15,7 +15,7 @@ from simulacra.diffusion.latent import CodeScale, LatentDiffusion, MapDecoder, M
 from simulacra.distributions import Gaussian, StandardNormalPrior
 from simulacra.networks import denoiser_for
 from simulacra.recipes._autoencoders import decoder_for, encoder_for
-from simulacra.recipes._diffusion import width_of
+from simulacra.recipes._diffusion import network_of
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA, averaged_copy
 from simulacra.training.game import Clock, Experiment, Player, Solver, linear_decay, modules
@@ -37,6 +37,8 @@ def latent_diffusion(
     drop: float = 0.1,
     guidance: float = 1.0,
     width: int | None = None,
+    network: str = "unet",
+    patch: int | None = None,
     hidden: int = 128,
     base: int = 32,
     lr: float = 2e-3,
@@ -58,6 +60,8 @@ def latent_diffusion(
         kl: weight of the divergence against half the summed squared error; 0 leaves the codes to themselves.
         first: share of the rounds in which the autoencoder learns.
         steps: of Heun's method.
+        network: of pictures, `unet` or `transformer`.
+        patch: side of the transformer's patches; chosen where left out.
 
     Raises:
         UserError: the events are neither vectors nor pictures.
@@ -73,7 +77,7 @@ def latent_diffusion(
     codes = replace(spec, layout=layout, x=field)
     autoencoder = VAE(encoder, decoder, Gaussian(1.0), StandardNormalPrior(field.size), KL(kl))
     denoiser = DeterministicDiffusion(
-        denoiser_for(codes, **width_of(data, hidden, base)),
+        denoiser_for(codes, **network_of(data, hidden, base, network, patch)),
         field.shape,
         EDM(),
         "preconditioned",
