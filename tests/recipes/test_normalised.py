@@ -20,17 +20,20 @@ from simulacra.training.loop import train
 from simulacra.training.stream import DataStream, streams_of
 
 DENSITIES = (
-    *("realnvp", "nice", "planar_flow", "iaf", "ffjord", "maf", "nsf", "mdn", "flow_matching", "score_sde"),
+    *("realnvp", "nice", "planar_flow", "iaf", "ffjord", "maf", "nsf", "mdn", "edm", "flow_matching", "score_sde"),
     *("pca", "gmm", "kmeans", "qda", "lda", "naive_bayes", "kde"),
 )
-SOLVED_BY_STEPS = ("ffjord", "flow_matching", "score_sde")
+SOLVED_BY_STEPS = ("ffjord", "edm", "flow_matching", "score_sde")
 """Whose density takes hundreds of calls of a network for a point: fewer points, and more rounds for a smooth one."""
 GRIDS = {"kde": (241, 4.0), **dict.fromkeys(SOLVED_BY_STEPS, (61, 30.0))}
 """Points along an axis and where it ends, in deviations of the data, where not as `GRID`; kernels are narrow."""
 GRID = 201, 30.0
 FASTER = {"lr": 1e-2, "decay": 0.5}
-LARGER = {"score_sde": {"hidden": 32, "batch_size": 64, "lr": 5e-3}}
-"""A score that has hardly learnt puts its tails a hundred deviations away."""
+LARGER = {
+    "edm": {"hidden": 32, "lr": 5e-3},
+    "score_sde": {"hidden": 32, "batch_size": 64, "lr": 5e-3},
+}
+"""A score that has hardly learnt puts its tails a hundred deviations away; EDM begins as the normal, and stays near."""
 
 
 def built(name: str, data: Any) -> Any:

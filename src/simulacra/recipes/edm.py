@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulacra.batch import DataSpec
-from simulacra.diffusion import EDM, DeterministicDiffusion, ProbabilityFlow
+from simulacra.diffusion import EDM, DeterministicDiffusion, FlowDiffusion, ProbabilityFlow
 from simulacra.networks import denoiser_for
 from simulacra.recipes._diffusion import by_denoising, network_of
 from simulacra.recipes._flows import density_codec
@@ -35,8 +35,8 @@ def edm(
 
     Noise of deviation sigma is added to the event itself. The network predicts what scaling the noisy event leaves
     open, at noises drawn where they teach most; the sampler follows the probability flow in steps that crowd at small
-    noise, 2 `steps` - 1 calls in all, and is a deterministic map of its start. Conditions may be exaggerated by
-    `guidance`.
+    noise, 2 `steps` - 1 calls in all, and is a deterministic map of its start; numbers also have their exact density.
+    Conditions may be exaggerated by `guidance`.
 
     Args:
         data: of vectors or pictures.
@@ -50,7 +50,8 @@ def edm(
     need_layout(data, "edm", *DOMAIN)
     codec = density_codec(data)
     spec = codec.spec(data)
-    model = DeterministicDiffusion(
+    kind = DeterministicDiffusion if data.layout == "image" else FlowDiffusion
+    model = kind(
         denoiser_for(spec, **network_of(data, hidden, base, network, patch)),
         spec.x.shape,
         EDM(),
