@@ -1,7 +1,6 @@
 """Diffusion: predictions invert, an ideal denoiser gives the right events through every sampler, bounds hold."""
 
 import math
-from itertools import pairwise
 
 import pytest
 import torch
@@ -110,44 +109,6 @@ class Perfect(torch.nn.Module):
         ratio = (4 * label).exp().view(-1, 1)  # sigma / alpha; x comes divided by the root of alpha^2 + sigma^2
         a, s = 1 / (1 + ratio.square()).sqrt(), ratio / (1 + ratio.square()).sqrt()
         return s * x / (a.square() * self.variance + s.square())
-
-
-def expected_bound(chain, variance):
-    """The mean of the bound per number, in nats, for events of N(0, variance) and their ideal denoiser."""
-    a, s, beta = chain.alphas.double().square(), chain.sigmas.double().square(), chain.betas.double()
-    error = s * variance / (a * variance + s)
-    left, pull = s[1:-1] / s[2:], a[1:-1].sqrt() * beta[2:] / s[2:]
-    steps = 0.5 * (left - 1 - left.log() + pull.square() * error[2:] / beta[2:]).sum()
-    last = 0.5 * (a[-1] * variance - a[-1] - torch.log1p(-a[-1]))
-    first = 0.5 * (math.log(2 * math.pi) + beta[1].log() + error[1] / beta[1])
-    return -(steps + last + first).item()
-
-
-def test_the_bound_lies_above_the_entropy_and_tightens_with_steps():
-    torch.manual_seed(0)
-    x, entropy = 0.6**0.5 * torch.randn(4000, 2), 0.5 * math.log(2 * math.pi * math.e * 0.6)
-    gaps = []
-    for steps in (25, 100, 400, 1000):
-        chain = Chain("linear", steps)
-        model = DiffusionChain(Perfect(0.6), (2,), chain, "noise", Ancestral(10))
-        bound, want = model.log_prob_bound(Batch(x)) / 2, expected_bound(chain, 0.6)
-        assert (bound.mean() - want).abs() < 4 * bound.std() / len(x) ** 0.5
-        gaps.append(-want - entropy)
-    assert all(late < 0.6 * early for early, late in pairwise(gaps))
-    assert 0 < gaps[-1] < 0.01
-    wrong = DiffusionChain(Perfect(1.5), (2,), Chain("linear", 400), "noise", Ancestral(10))
-    likely = torch.distributions.Normal(0.0, 1.5**0.5).log_prob(x).mean().item()
-    assert -wrong.log_prob_bound(Batch(x)).mean().item() / 2 == pytest.approx(-likely, abs=0.05)
-    assert -likely - entropy > 0.12
-
-
-def test_the_bound_from_some_times_is_that_from_all():
-    torch.manual_seed(0)
-    x = torch.randn(2000, 2)
-    model = DiffusionChain(Perfect(0.6), (2,), Chain("linear", 60), "noise", Ancestral(10))
-    some, every = (model.log_prob_bound(Batch(x), times=k) for k in (8, 100))
-    assert (some - every).mean().abs() < 4 * (some - every).std() / len(x) ** 0.5
-    assert (some - every).std() > 1e-3
 
 
 def told(guidance, drop=0.2, kind=DeterministicChain):

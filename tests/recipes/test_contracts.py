@@ -231,6 +231,9 @@ CASES = {
     "wae": Case("wae", "toys:ring8", {"width": 8, "batch": 16}),
     "wae pictures": Case("wae", "digits.npz", {"width": 4, "latent": 3, "batch": 16}),
     "ddpm": Case("ddpm", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
+    "ddpm of large variance": Case(
+        "ddpm", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3, "variance": "large"}
+    ),
     "ddpm pictures": Case("ddpm", "digits.npz", {"base": 4, "batch_size": 16, "steps": 3, "eta": 0.0, "guidance": 2.0}),
     "ddpm by a transformer": Case(
         "ddpm",

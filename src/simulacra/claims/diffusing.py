@@ -39,14 +39,14 @@ LEARNT, IDEAL = (
 def bounding(seed: int, rounds: int = 2000, rows: int = 20_000) -> Result:
     """DDPM's bound with a learnt and with an exact denoiser; in the control both are shown the event itself."""
     spec, data = DataSpec("ring", "vector", Field((2,))), Batch(WIDE.sample(20_000, seed=seed))
-    game = learn(partial(ddpm, chain=200, steps=200, rounds=rounds), spec, data, seed, "diffusing")
+    game = learn(partial(ddpm, chain=200, steps=200, variance="large", rounds=rounds), spec, data, seed, "diffusing")
     test = WIDE.sample(rows, seed=seed + 1)
     code = game.codec.encode(Batch(test))
     stretch = game.codec.log_det(Batch(test)).double()
     truth = WIDE.log_prob(test) - stretch
     scale = float(code.x.std() / test.std())
     unit = Mixture("unit", tuple((x * scale, y * scale) for x, y in WIDE.centres), WIDTH * scale)
-    models = {LEARNT: game.model, IDEAL: exact(DiffusionChain, unit, Chain(steps=200), Ancestral())}
+    models = {LEARNT: game.model, IDEAL: exact(DiffusionChain, unit, Chain(steps=200), Ancestral(variance="large"))}
     values, control = {}, {}
     for name, model in models.items():
         events: Any = code if name == LEARNT else Batch(test.double() * scale)

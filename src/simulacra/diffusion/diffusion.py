@@ -203,13 +203,27 @@ class DiffusionChain(Diffusion):
 
         log p(x) >= -KL(q(x_T | x) | N(0, 1)) - sum_{t > 1} KL(q(x_{t-1} | x_t, x) | p(x_{t-1} | x_t)) + log p(x | x_1)
 
-    Each p(x_{t-1} | x_t) is normal around the posterior mean at the expected event, with variance beta_t ("large"), and
-    so is p(x | x_1): the bound is of a density, of grey levels that were blurred.
+    Each p(x_{t-1} | x_t) is that of the ancestral sampler at `eta` 1 and all steps of the chain: normal around the
+    posterior mean at the expected event (clipped where the sampler clips), with its `variance`, beta~_t = beta_t
+    (1 - alphabar_{t-1}) / (1 - alphabar_t) if "small" or beta_t if "large". The bound is of a density, of grey levels
+    that were blurred, so p(x | x_1) must have a width too: normal around the expected event with variance beta_1, or,
+    as beta~_1 is 0, with beta~_2 (as in the authors' code). The sampler shows the mean of that last step.
 
-    Source: Ho, Jain and Abbeel (2020), arXiv:2006.11239, eq. 5 and 7.
+    Source: Ho, Jain and Abbeel (2020), arXiv:2006.11239, eq. 5 and 7, section 3.2.
     """
 
     path: Chain
+
+    @property
+    def variances(self) -> Tensor:
+        """Of p(x_{t-1} | x_t), t = 0 ... T (none at 0), [T + 1] float64."""
+        betas, squares = self.path.betas.double(), self.path.sigmas.double().square()
+        if getattr(self.sampler, "variance", "small") == "large":
+            return betas
+        small = betas.clone()
+        small[1:] *= squares[:-1] / squares[1:]
+        small[1] = small[2]
+        return small
 
     @torch.no_grad()
     def log_prob_bound(self, batch: Batch, draws: int = 1, times: int = 32) -> Tensor:
@@ -240,12 +254,14 @@ class DiffusionChain(Diffusion):
         time = t.to(x.dtype) / self.path.steps
         wide = self.path.at(time).beside(x)
         data = self.denoise(wide.alpha * x + wide.sigma * torch.randn_like(x), time, batch.given).data
+        clip = getattr(self.sampler, "clip", None)
+        data = data if clip is None else data.clamp(-clip, clip)
         error = (data - x).flatten(1).double().square().sum(1)
-        beta = self.path.betas[t].double()
-        left = self.path.sigmas[t - 1].double().square() / self.path.sigmas[t].double().square()
+        beta, variance = self.path.betas[t].double(), self.variances[t]
+        left = self.path.sigmas[t - 1].double().square() / self.path.sigmas[t].double().square() * beta / variance
         pull = self.path.alphas[t - 1].double() * beta / self.path.sigmas[t].double().square()
-        spread = torch.where(t > 1, left - 1 - left.clamp(min=1e-300).log(), math.log(2 * math.pi) + beta.log())
-        return -0.5 * (size * spread + pull.square() * error / beta)
+        spread = torch.where(t > 1, left - 1 - left.clamp(min=1e-300).log(), math.log(2 * math.pi) + variance.log())
+        return -0.5 * (size * spread + pull.square() * error / variance)
 
 
 class DeterministicChain(DiffusionChain, DeterministicDiffusion):

@@ -31,30 +31,38 @@ class Field(Protocol):
 class Ancestral:
     """DDPM's ancestral sampler (`eta` 1) and DDIM (`eta` 0): one call per step.
 
-        x_s = alpha_s x_0 + sqrt(sigma_s^2 - v) e + sqrt(v) z,
-        v = eta^2 sigma_s^2 / sigma_t^2 (sigma_t^2 - (alpha_t / alpha_s)^2 sigma_s^2)
+        x_s = alpha_s x_0 + sqrt(sigma_s^2 - v) e + sqrt(w) z,
+        v = eta^2 sigma_s^2 / sigma_t^2 b,  b = sigma_t^2 - (alpha_t / alpha_s)^2 sigma_s^2
 
-    x_0 and e are what the model expects at x_t; `v` is the variance of q(x_s | x_t, x_0). Without fresh noise the step
-    is Euler's for `dx^ = e ds^`, x^ = x / alpha, s^ = sigma / alpha: its error falls as 1 / steps.
+    x_0 and e are what the model expects at x_t. At `eta` 1, `v` is the variance of q(x_s | x_t, x_0) and `b` that of
+    q(x_t | x_s): beta~_t and beta_t of a chain. The fresh noise has w = v ("small", best for events that are one point)
+    or w = eta^2 b ("large", best for events of N(0, 1)); the last step, to s = 0, draws none, and gives the mean.
+    Without fresh noise the step is Euler's for `dx^ = e ds^`, x^ = x / alpha, s^ = sigma / alpha: its error falls as
+    1 / steps.
 
-    Source: Ho, Jain and Abbeel (2020), arXiv:2006.11239; DDIM: Song, Meng and Ermon (2021), arXiv:2010.02502.
+    Source: Ho, Jain and Abbeel (2020), arXiv:2006.11239, section 3.2; DDIM: Song, Meng and Ermon (2021),
+    arXiv:2010.02502.
 
     Args:
         steps: of the sampler; any number up to the chain's.
         eta: share of fresh noise, 0 to 1.
         clip: largest size of an expected pixel, as DDPM's code has it for pictures from -1 to 1.
+        variance: `small` or `large`.
 
     Raises:
-        UserError: no step, or a share outside 0 to 1.
+        UserError: no step, a share outside 0 to 1, or no such variance.
     """
 
     steps: int = 100
     eta: float = 1.0
     clip: float | None = None
+    variance: str = "small"
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not 0 <= self.eta <= 1:
             raise UserError(f"expected 1 step or more and eta from 0 to 1, came {self.steps} and {self.eta}; change it")
+        if self.variance not in ("small", "large"):
+            raise UserError(f"expected a variance small or large, came {self.variance!r}; choose one")
 
     @property
     def evaluations(self) -> int:
@@ -67,11 +75,12 @@ class Ancestral:
             if self.clip is not None:
                 data = data.clamp(-self.clip, self.clip)
                 noise = (x - now.alpha * data) / now.sigma
-            fresh = (then.sigma / now.sigma).square() * (
-                now.sigma.square() - (now.alpha / then.alpha * then.sigma).square()
-            )
+            step = now.sigma.square() - (now.alpha / then.alpha * then.sigma).square()
+            fresh = (then.sigma / now.sigma).square() * step
             fresh = self.eta**2 * fresh.clamp(min=0)
             x = then.alpha * data + (then.sigma.square() - fresh).clamp(min=0).sqrt() * noise
+            if self.variance == "large" and s > 0:
+                fresh = self.eta**2 * step.clamp(min=0)
             if self.eta:
                 x = x + fresh.sqrt() * torch.randn_like(x)
         return x

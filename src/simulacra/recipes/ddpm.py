@@ -25,6 +25,7 @@ def ddpm(
     gamma: float = 0.0,
     steps: int = 100,
     eta: float = 1.0,
+    variance: str = "small",
     drop: float = 0.1,
     guidance: float = 1.0,
     network: str = "unet",
@@ -51,6 +52,8 @@ def ddpm(
         prediction: `noise`, `data`, `velocity`, `score` or `preconditioned`.
         gamma: above 0, min-SNR weights.
         steps: of the sampler, one call of the network each.
+        variance: of the chain that samples, and of its bound: `small`, the posterior's, or `large`, that of a step of
+            the noise, whose bound is tighter by half a nat for each number that has a smooth density.
         network: of pictures, `unet` or `transformer`.
         patch: side of the transformer's patches; chosen where left out.
 
@@ -60,7 +63,8 @@ def ddpm(
     need_layout(data, "ddpm", *DOMAIN)
     codec = density_codec(data)
     spec = codec.spec(data)
-    path, sampler = Chain(schedule, chain), Ancestral(steps, eta, clip=1.0 if data.layout == "image" else None)
+    clip = 1.0 if data.layout == "image" else None
+    path, sampler = Chain(schedule, chain), Ancestral(steps, eta, clip, variance)
     path.grid(steps)
     kind = DiffusionChain if eta else DeterministicChain
     model = kind(
