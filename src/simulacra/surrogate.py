@@ -125,36 +125,46 @@ class Surrogate:
         folder: of the run.
         config: its `run.json`.
         experiment: with the weights of the newest checkpoint.
+        sampling: arguments of its recipe that are others in sampling than in training.
     """
 
     folder: Path
     config: run.RunConfig
     experiment: Experiment
+    sampling: Mapping[str, Any]
 
     @staticmethod
-    def load(folder: str | Path, recipe: str | None = None, device: str = "cpu") -> Surrogate:
+    def load(
+        folder: str | Path, recipe: str | None = None, device: str = "cpu", sampling: Mapping[str, Any] = {}
+    ) -> Surrogate:
         """The surrogate that a run folder holds.
 
         Args:
             recipe: `file.py:function` for a user's own recipe: a run folder alone never executes a file.
+            sampling: arguments for sampling, `{"steps": 25}`, in the place of those that the run was trained with.
 
         Raises:
-            UserError: there is no run, it is damaged, or its recipe must be named.
+            UserError: there is no run, it is damaged, its recipe must be named, or has no such argument for sampling.
         """
         place, where = Path(folder), Engine.start(device).device
         config = run.RunConfig.read(place)
         checkpoint = run.sound(place)
-        experiment = build(config, recipe)
+        experiment = build(config, recipe, sampling)
         run.load_weights(checkpoint, experiment)
         experiment.learners.to(where)
         codec: Any = experiment.codec
         codec.to(where)
         experiment.learners.eval()
-        return Surrogate(place, config, experiment)
+        return Surrogate(place, config, experiment, dict(sampling))
 
     @property
     def spec(self) -> DataSpec:
         return self.config.spec
+
+    @property
+    def evaluations(self) -> int | None:
+        """Calls of the network for one event, where the model counts them."""
+        return getattr(self.experiment.model, "evaluations", None)
 
     def sample(
         self,
@@ -206,11 +216,11 @@ class Surrogate:
         return sorted(times[1:])[len(times[1:]) // 2] * 1e3 / batch
 
 
-def build(config: run.RunConfig, recipe: str | None = None) -> Experiment:
-    """The experiment that a configuration describes, before its first round.
+def build(config: run.RunConfig, recipe: str | None = None, sampling: Mapping[str, Any] = {}) -> Experiment:
+    """The experiment that a configuration describes, before its first round; with `sampling`, for other samples.
 
     Raises:
-        UserError: the recipe is a user's file that was not named, or another than the run's.
+        UserError: the recipe is a user's file that was not named, another than the run's, or cannot sample so.
     """
     if ".py:" in config.recipe:
         if recipe is None:
@@ -223,7 +233,7 @@ def build(config: run.RunConfig, recipe: str | None = None) -> Experiment:
     else:
         chosen = recipes.find(config.recipe)
     with draws(seed_of(config.seed, "build")):
-        experiment: Experiment = chosen.build(config.spec, chosen.resolve(config.arguments))
+        experiment: Experiment = chosen.build(config.spec, chosen.resampled(config.arguments, sampling))
     experiment.clock = experiment.clock._replace(rounds=config.rounds)
     if config.batch_size is not None:
         experiment.batch_size = config.batch_size

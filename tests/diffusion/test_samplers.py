@@ -59,6 +59,7 @@ SAMPLERS = {
     "score, rk4": (VariancePreserving(), ProbabilityFlow(60, "rk4", to_zero=False)),
     "exploding": (VarianceExploding(), ProbabilityFlow(60, "heun")),
     "straight": (Straight(), ProbabilityFlow(40, "heun")),
+    "langevin, preserving": (VariancePreserving(), Langevin(30, 20, 0.05)),
     "langevin": (VarianceExploding(0.01, 10.0), Langevin(30, 20, 0.05)),
 }
 

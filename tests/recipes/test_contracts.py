@@ -271,6 +271,9 @@ CASES = {
         "distilled_diffusion", "toys:ring8", {"teacher": "teacher", "finest": 8, "steps": 1, "batch_size": 16}
     ),
     "score_sde": Case("score_sde", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3}),
+    "score_sde by Langevin": Case(
+        "score_sde", "toys:ring8", {"hidden": 8, "batch_size": 16, "steps": 3, "sampler": "langevin"}
+    ),
     "score_sde exploding": Case(
         "score_sde",
         "toys:ring8",

@@ -121,7 +121,8 @@ CLAIMS = (
         budget="2,000 rounds on 128 events of eight wide Gaussians, a chain of 200 steps",
         figure=draw_bounding,
         note="The mean of -log p of a model lies above that of the truth, by the KL divergence, and the bound above "
-        "both. With the exact denoiser the rest is what a chain of 200 steps gives away.",
+        "both. With the exact denoiser the rest is what a chain of 200 steps gives away. Its steps back are "
+        "as wide as those of the noise.",
     ),
     Claim(
         name="denoising-step-by-step-covers-modes",

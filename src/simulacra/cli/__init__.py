@@ -49,7 +49,9 @@ VERBS = {
     "claims": claims.claims,
 }
 for _name, _verb in VERBS.items():
-    _loose = {"allow_extra_args": True, "ignore_unknown_options": True} if _name == "train" else {}
+    _loose = (
+        {"allow_extra_args": True, "ignore_unknown_options": True} if _name in ("train", "sample", "evaluate") else {}
+    )
     app.command(_name, context_settings=_loose)(_verb)
 
 

@@ -23,6 +23,7 @@ RANKED, DRAWS, MOST_NUMBERS = 500, 9, 2**22
 
 
 def evaluate(
+    context: typer.Context,
     what: Annotated[Path, typer.Argument(help="A run folder, or a file of events.")],
     reference: Annotated[
         Path | None, typer.Option(help="Real events; by default the test part of the run's data.")
@@ -36,7 +37,11 @@ def evaluate(
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="The file.py:function of a run with a recipe of your own.")] = None,
 ) -> None:
-    """Judges generated events against real ones at the same conditions, and writes a report."""
+    """Judges generated events against real ones at the same conditions, and writes a report.
+
+    What a recipe does in sampling alone may be another than in training, such as --steps 25 of a diffusion model.
+    """
+    from simulacra.cli.train import recipe_arguments
     from simulacra.errors import UserError
     from simulacra.surrogate import Surrogate
 
@@ -45,10 +50,13 @@ def evaluate(
     page = report or (what / "report.html" if what.is_dir() else what.with_suffix(".html"))
     if page.is_dir() or page.suffix != ".html":
         raise UserError(f"expected --report ending in .html, came {page}; name a file")
+    sampling = recipe_arguments(context.args)
     if what.is_dir():
-        surrogate = Surrogate.load(what, recipe)
+        surrogate = Surrogate.load(what, recipe, sampling=sampling)
         evaluation, speed, lines = judge_run(surrogate, reference, seed=seed, fast=fast, limit=limit, page=page)
     else:
+        if sampling:
+            raise UserError(f"expected a run to be sampled with --{next(iter(sampling))}, {what} is no run folder")
         if reference is None:
             raise UserError(f"expected --reference for the file {what}, came nothing; name a file of real events")
         evaluation, lines = judge_file(what, reference, page, seed=seed, fast=fast, limit=limit)
@@ -104,11 +112,14 @@ def judge_run(
     simulator = domains.simulator_ms(spec, events)
     if simulator is not None:
         speed["times faster than the simulator"] = simulator / speed["ms at batch 1000"]
+    if surrogate.evaluations:
+        speed["calls of the network for each event"] = surrogate.evaluations
     lines = evaluation.verdict(found)
+    told = {"sampling": dict(surrogate.sampling)} if surrogate.sampling else {}
     write_report(
         page or surrogate.folder / "report.html",
         title=f"{surrogate.config.recipe} on {spec.name}",
-        config={**asdict(surrogate.config), "spec": None},
+        config={**asdict(surrogate.config), "spec": None, **told},
         evaluation=found,
         verdict=lines,
         reference=drawn(events),

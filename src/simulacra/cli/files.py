@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +62,9 @@ def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[s
             named: dict[str, Any] = {name: value.numpy() for name, value in batch.given.items()}
             named |= {f"{name}_names": np.array(field.names) for name, field in spec.given.items() if field.names}
             np.savez_compressed(box, x=batch.x.numpy(), **named)
+            if "sampling" in attributes:  # an archive has a comment, and no other place for words
+                with zipfile.ZipFile(box, "a") as archive:
+                    archive.comment = json.dumps(dict(attributes)).encode()
             write_atomic(path, box.getvalue())
         elif path.suffix == ".txt":
             from simulacra.domains.text import written

@@ -11,6 +11,7 @@ from simulacra.cli.words import plain
 
 
 def sample(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path, typer.Option(help="Where to write: .h5, .npz, .png or .txt.")],
     n: Annotated[int, typer.Option("-n", max=2**40, help="How many events.")] = 1000,
@@ -33,9 +34,15 @@ def sample(
     recipe: Annotated[str | None, typer.Option(help="The file.py:function of a run with a recipe of your own.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
-    """Writes new events in physical units, at the conditions asked for."""
+    """Writes new events in physical units, at the conditions asked for.
+
+    What a recipe does in sampling alone may be another than in training, such as --steps 25 of a diffusion model.
+    """
+    import json
+
     from simulacra.cli.files import check_layout, check_target, write_events
     from simulacra.cli.steering import choose, truncate
+    from simulacra.cli.train import recipe_arguments
     from simulacra.domains import open_data
     from simulacra.errors import UserError
     from simulacra.surrogate import Surrogate
@@ -49,11 +56,12 @@ def sample(
     if n < 1:
         raise UserError(f"expected -n of at least 1, came {n}; ask for 1 or more")
     check_target(out, raw=raw)
-    surrogate = Surrogate.load(run, recipe, device)
+    surrogate = Surrogate.load(run, recipe, device, recipe_arguments(context.args))
     choose(surrogate, code or [], extrapolate=extrapolate)
     if truncation is not None:
         truncate(surrogate, truncation)
     check_layout(out, surrogate.spec, raw=raw)
+    calls = f"; {surrogate.evaluations:,} calls of the network for each" if surrogate.evaluations else ""
     drawn = out.suffix == ".png" and surrogate.spec.layout == "image"
     if nearest and not drawn:
         raise UserError(f"expected pictures and a .png for --nearest, came {out.name!r}; leave --nearest out")
@@ -68,13 +76,15 @@ def sample(
 
         shown = write_grid(out, surrogate, n, asked, seed=seed, extrapolate=extrapolate, nearest=nearest)
         left = "" if shown == n else f"; of {n:,}, since a grid has full rows and at most {MOST} pictures"
-        print(f"wrote {shown:,} events to {plain(out)}{left}")
+        print(f"wrote {shown:,} events to {plain(out)}{left}{calls}")
         return
     about = {"run": plain(run), "recipe": plain(surrogate.config.recipe), "seed": seed}
     if code:
         about["code"] = plain(" ".join(code))
     if truncation is not None:
         about["truncation"] = truncation
+    if surrogate.sampling:
+        about["sampling"] = json.dumps(surrogate.sampling)
     made = surrogate.sample(n, asked, seed=seed, raw=raw, extrapolate=extrapolate)
     write_events(out, made, surrogate.spec, about, raw=raw)
-    print(f"wrote {n:,} events to {plain(out)}")
+    print(f"wrote {n:,} events to {plain(out)}{calls}")

@@ -6,6 +6,7 @@ from simulacra.diffusion.diffusion import (
     Diffusion,
     DiffusionChain,
     FlowDiffusion,
+    ScoreDiffusion,
 )
 from simulacra.diffusion.paths import EDM, Chain, Straight, VarianceExploding, VariancePreserving
 from simulacra.diffusion.samplers import Ancestral, Langevin, ProbabilityFlow
@@ -21,6 +22,7 @@ __all__ = [
     "FlowDiffusion",
     "Langevin",
     "ProbabilityFlow",
+    "ScoreDiffusion",
     "Straight",
     "VarianceExploding",
     "VariancePreserving",

@@ -159,8 +159,8 @@ class DeterministicDiffusion(Diffusion):
         return Batch(self.sampler(self, noise["z"], given), given)
 
 
-class FlowDiffusion(DeterministicDiffusion):
-    """A diffusion model with the exact density of its probability flow.
+class ScoreDiffusion(Diffusion):
+    """A diffusion model with the exact density of its probability flow, whatever it samples with.
 
     `log p(x) = log N(x_T; 0, sigma_T^2) + int div v dt` along the flow from data to noise, by Runge and Kutta's
     fourth-order rule. The trace is exact, D gradients per call, or, with `draws` above 0, Hutchinson's estimate from
@@ -185,6 +185,11 @@ class FlowDiffusion(DeterministicDiffusion):
         sigma = self.path.at(x.new_full((1,), self.path.start)).sigma
         normal = -0.5 * (end[:, :-1] / sigma).square().sum(1) - x.shape[1] * (0.5 * math.log(2 * math.pi) + sigma.log())
         return normal + end[:, -1]
+
+
+class FlowDiffusion(ScoreDiffusion, DeterministicDiffusion):
+    """A diffusion model that samples by its probability flow: the density, exact or by Hutchinson's estimate, is that
+    of its samples, but for the steps of the solver."""
 
 
 def _trace(v: Tensor, x: Tensor, signs: list[Tensor]) -> Tensor:

@@ -165,11 +165,21 @@ class Langevin:
     It makes levels * inner + 1 calls.
 
     Source: Song and Ermon (2019), arXiv:1907.05600.
+
+    Raises:
+        UserError: no noise or no step, or a size outside 0 to 1.
     """
 
     levels: int = 20
     inner: int = 10
     size: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.levels < 1 or self.inner < 1 or not 0 < self.size < 1:
+            raise UserError(
+                f"expected 1 noise and 1 step at each or more, of a size below 1, came {self.levels}, {self.inner} and "
+                f"{self.size:g}; change it"
+            )
 
     @property
     def evaluations(self) -> int:

@@ -30,6 +30,7 @@ class Recipe:
         name: as typed; `file.py:function` for a user's own.
         function: `(data: DataSpec, *, keyword arguments) -> Experiment`.
         family, domains, paper: from the constants FAMILY, DOMAIN and PAPER beside the function.
+        sampling: from SAMPLING, the arguments that concern sampling alone and may be others than in training.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Recipe:
     family: str
     domains: tuple[str, ...]
     paper: str
+    sampling: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -72,6 +74,19 @@ class Recipe:
             else:
                 out[name] = parameter.default
         return out
+
+    def resampled(self, arguments: Mapping[str, Any], sampling: Mapping[str, Any]) -> dict[str, Any]:
+        """The resolved arguments of a trained run, with others for its sampling.
+
+        Raises:
+            UserError: an argument does not concern sampling alone, or is not of its type.
+        """
+        flags = {name: "--" + name.replace("_", "-") for name in self.sampling}
+        for name in sampling:
+            if name not in flags:
+                flag, known = "--" + name.replace("_", "-"), ", ".join(flags.values()) or "none"
+                raise UserError(f"expected an argument of {self.name} for sampling, came {flag}; it has {known}")
+        return self.resolve({**arguments, **sampling})
 
     def _hints(self) -> dict[str, Any]:
         try:
@@ -197,6 +212,7 @@ def _recipe(name: str, function: Callable[..., Any], module: Any) -> Recipe:
         getattr(module, "FAMILY", ""),
         tuple(getattr(module, "DOMAIN", ())),
         getattr(module, "PAPER", ""),
+        tuple(getattr(module, "SAMPLING", ())),
     )
 
 

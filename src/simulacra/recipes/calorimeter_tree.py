@@ -21,6 +21,7 @@ from simulacra.training.game import Experiment, Player, linear_decay, modules
 FAMILY = "autoregressive"
 DOMAIN = ("layers",)
 PAPER = "Lipman et al. 2022, arXiv:2210.02747; Salimans et al. 2017, arXiv:1701.05517"
+SAMPLING = ("flow_steps",)
 
 
 def calorimeter_tree(

@@ -14,6 +14,7 @@ from simulacra.training.game import Experiment
 FAMILY = "diffusion"
 DOMAIN = ("vector", "image")
 PAPER = "Ho, Jain and Abbeel 2020 arXiv:2006.11239"
+SAMPLING = ("steps", "eta", "variance", "guidance")
 
 
 def ddpm(

@@ -13,6 +13,7 @@ from simulacra.training.game import Experiment
 FAMILY = "diffusion"
 DOMAIN = ("vector", "image")
 PAPER = "Karras 2022 arXiv:2206.00364"
+SAMPLING = ("steps", "solver", "guidance")
 
 
 def edm(

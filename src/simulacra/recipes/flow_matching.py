@@ -15,6 +15,7 @@ from simulacra.training.game import Experiment
 FAMILY = "diffusion"
 DOMAIN = ("vector", "image")
 PAPER = "Lipman 2023 arXiv:2210.02747"
+SAMPLING = ("steps", "solver", "guidance")
 
 
 def flow_matching(

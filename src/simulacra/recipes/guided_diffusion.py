@@ -23,6 +23,7 @@ from simulacra.training.game import Experiment, Player, linear_decay, modules
 FAMILY = "diffusion"
 DOMAIN = ("vector", "image")
 PAPER = "Dhariwal and Nichol 2021 arXiv:2105.05233"
+SAMPLING = ("weight", "steps", "solver")
 
 
 class _Classifier(nn.Module):

@@ -23,6 +23,7 @@ from simulacra.training.game import Clock, Experiment, Player, Solver, linear_de
 FAMILY = "diffusion"
 DOMAIN = ("vector", "image")
 PAPER = "Rombach et al. 2022 arXiv:2112.10752"
+SAMPLING = ("steps", "guidance")
 BATCHES = 32
 """From which the scale of the codes is measured."""
 

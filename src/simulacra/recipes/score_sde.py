@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from simulacra.batch import DataSpec
-from simulacra.diffusion import FlowDiffusion, ProbabilityFlow, VarianceExploding, VariancePreserving
+from simulacra.diffusion import (
+    FlowDiffusion,
+    Langevin,
+    ProbabilityFlow,
+    ScoreDiffusion,
+    VarianceExploding,
+    VariancePreserving,
+)
 from simulacra.diffusion.weightings import likelihood, measured_in
 from simulacra.errors import UserError, nearest
 from simulacra.networks import denoiser_for
@@ -15,6 +22,7 @@ from simulacra.training.game import Experiment
 FAMILY = "diffusion"
 DOMAIN = ("vector",)
 PAPER = "Song 2021 arXiv:2011.13456"
+SAMPLING = ("sampler", "steps", "solver", "guidance")
 
 
 def score_sde(
@@ -22,6 +30,7 @@ def score_sde(
     *,
     sde: str = "preserving",
     weighting: str = "noise",
+    sampler: str = "flow",
     steps: int = 50,
     solver: str = "heun",
     drop: float = 0.1,
@@ -44,25 +53,29 @@ def score_sde(
         data: of vectors.
         sde: `preserving` or `exploding` the variance.
         weighting: `noise`, `data`, `score`, or `likelihood`, which bounds the KL divergence from data to samples.
-        steps: of the solver, `euler`, `heun` or `rk4`.
+        sampler: `flow`, or `langevin`, annealed Langevin dynamics: random steps up the score, ten at each of `steps`
+            falling noises; the density stays that of the flow.
+        steps: of the flow's solver, `euler`, `heun` or `rk4`.
 
     Raises:
-        UserError: the events are no vectors, or there is no such equation or weighting.
+        UserError: the events are no vectors, or there is no such equation, weighting or sampler.
     """
     need_layout(data, "score_sde", *DOMAIN)
     paths = {"preserving": VariancePreserving(), "exploding": VarianceExploding()}
     weights = {"likelihood": likelihood, **{word: measured_in(word) for word in ("noise", "data", "score")}}
-    for word, known in ((sde, paths), (weighting, weights)):
+    samplers = {"flow": ProbabilityFlow(steps, solver, to_zero=sde == "exploding"), "langevin": Langevin(steps)}
+    for word, known in ((sde, paths), (weighting, weights), (sampler, samplers)):
         if word not in known:
             raise UserError(f"expected one of {', '.join(known)}, came {word!r}; {nearest(word, known)}")
     codec = density_codec(data)
     spec = codec.spec(data)
-    model = FlowDiffusion(
+    kind = FlowDiffusion if sampler == "flow" else ScoreDiffusion
+    model = kind(
         denoiser_for(spec, hidden=hidden),
         spec.x.shape,
         paths[sde],
         "velocity" if sde == "preserving" else "noise",
-        ProbabilityFlow(steps, solver, to_zero=sde == "exploding"),
+        samplers[sampler],
         weighting=weights[weighting],
         drop=drop if spec.given else 0.0,
         guidance=guidance,
