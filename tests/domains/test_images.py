@@ -226,7 +226,8 @@ def test_npz(tmp_path: Path):
             {"x": np.full((2, 4, 4), 7.0)},
             "expected grey levels .*, a has float64 from 7 to 7; rescale",
         ),
-        ({"x": np.zeros((2, 5, 6, 7))}, "expected images .* reshape them"),
+        ({"x": np.zeros((2, 5, 6, 7))}, "any number of them and square pictures, a has shape .* reshape them"),
+        ({"x": np.zeros((2, 0, 6, 6))}, "expected images .* reshape them"),
     ],
 )
 def test_npz_sentences(tmp_path: Path, arrays: dict, sentence: str):

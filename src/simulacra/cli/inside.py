@@ -146,10 +146,9 @@ def _joined(a: Batch, b: Batch) -> Batch:
 
 
 def _shown(scores: _Scores, encoded: Batch) -> Tensor:
-    """Encoded pictures as they are looked at, three channels."""
+    """Encoded pictures as they are looked at."""
     with torch.no_grad():
-        x = scores.codec.decode(Batch(encoded.x)).x.cpu()
-    return x[:, :1].expand(-1, 3, -1, -1) if x.shape[1] != 3 else x
+        return scores.codec.decode(Batch(encoded.x)).x.cpu()
 
 
 def _signed(gradient: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ def image_grid(
 ) -> Figure:
     """Images [N, C, H, W] in [0, 1], in rows of `columns`; what is not finite is black.
 
+    Of other than 1 or 3 channels the first one, or the first three as colours, are shown, and the note says so.
+
     Args:
         names: of the rows, to their left.
         beside: as many images, each drawn to the right of its partner.
@@ -31,6 +33,7 @@ def image_grid(
         line = np.ones((*images.shape[:3], 1))
         images = np.concatenate([images, line, _clean(beside)], 3)
     n, channels, height, wide = images.shape
+    note = "; ".join(words for words in (note, shown_of(channels)) if words)
     rows, gap = max(1, -(-n // columns)), 1 if beside is None else 1 + height // 10
     canvas = np.ones((rows * (height + 2), columns * (wide + 2 * gap), channels))
     for k, image in enumerate(images.transpose(0, 2, 3, 1)):
@@ -51,6 +54,17 @@ def image_grid(
         if note:
             figure.text(0.01, 0.01, note, fontsize=8, va="bottom")
     return figure
+
+
+def shown_of(channels: int) -> str:
+    """What a picture shows of pictures of so many channels; "" where that is everything.
+
+    >>> shown_of(5), shown_of(2), shown_of(3)
+    ('first 3 of 5 channels', 'first of 2 channels', '')
+    """
+    if channels in (1, 3):
+        return ""
+    return f"first {'3 ' * (channels > 3)}of {channels} channels"
 
 
 def _clean(x: Any) -> np.ndarray:

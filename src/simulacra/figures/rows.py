@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from simulacra.figures.images import shown_of
 from simulacra.figures.style import new, short, styled
 
 
@@ -15,6 +16,8 @@ def image_rows(
     rows: Mapping[str, ArrayLike], heads: Sequence[str] = (), scale: float = 0.55, note: str = "", gap: int = 0
 ) -> Figure:
     """One row of images [K, C, H, W] in [0, 1] under each name; `heads` stand above the columns.
+
+    Of other than 1 or 3 channels the first one, or the first three as colours, are shown, and the note says so.
 
     Args:
         scale: inches of an image's side.
@@ -27,6 +30,8 @@ def image_rows(
         6
     """
     images = {name: np.nan_to_num(np.asarray(x, dtype=float)).clip(0, 1) for name, x in rows.items()}
+    channels = next((x.shape[1] for x in images.values() if shown_of(x.shape[1])), 3)
+    note = "; ".join(words for words in (note, shown_of(channels)) if words)
     columns = max(len(x) for x in images.values())
     ratios = [1.0] * columns
     if gap:
@@ -46,8 +51,8 @@ def image_rows(
                 for side in axis.spines.values():
                     side.set_visible(False)
                 if k < len(row):
-                    picture = row[k].transpose(1, 2, 0)
-                    axis.imshow(picture if picture.shape[2] >= 3 else picture[..., 0], cmap="gray", vmin=0, vmax=1)
+                    picture = row[k][:3].transpose(1, 2, 0) if row.shape[1] >= 3 else row[k][0]
+                    axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
             line[0].set_ylabel(short(name, 30), rotation=0, ha="right", va="center", fontsize=8, labelpad=5)
         for axis, head in zip(axes[0], heads, strict=False):
             axis.set_title(short(head, 18), loc="center", fontsize=7)

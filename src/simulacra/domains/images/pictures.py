@@ -25,7 +25,8 @@ def pictures(
     """A data set of pictures, `x` [B, C, H, W] from 0 to 1 and, with labels, `given["label"]` [B].
 
     Args:
-        images: uint8 of [N, H, W], [N, C, H, W] or [N, H, W, C] with C of 1, 3 or 4; real numbers must lie in [0, 1].
+        images: uint8 of [N, H, W], [N, C, H, W] or [N, H, W, C] with C of 1, 3 or 4, or with any C where pictures are
+            square (C first where all sides are equal); real numbers must lie in [0, 1].
         labels: integers from 0, [N].
         classes: what the labels mean, kept in `spec.geometry`.
 
@@ -68,11 +69,20 @@ def check_labels(name: str, labels: np.ndarray, rows: int) -> np.ndarray:
 def _channels_first(name: str, images: np.ndarray) -> np.ndarray:
     if images.ndim == 3:
         return images[:, None]
-    if images.ndim == 4 and images.shape[1] in (1, 3, 4):
-        return images
-    if images.ndim == 4 and images.shape[3] in (1, 3, 4):
-        return np.moveaxis(images, 3, 1)
-    raise UserError(f"expected images [N, H, W] or [N, C, H, W], {name} has shape {images.shape}; reshape them")
+    if images.ndim == 4 and 0 not in images.shape[1:]:
+        _, first, middle, last = images.shape
+        if first in (1, 3, 4):
+            return images
+        if last in (1, 3, 4):
+            return np.moveaxis(images, 3, 1)
+        if middle == last:
+            return images
+        if first == middle:
+            return np.moveaxis(images, 3, 1)
+    raise UserError(
+        f"expected images [N, H, W], [N, C, H, W] or [N, H, W, C] with 1, 3 or 4 channels, or any number of them and "
+        f"square pictures, {name} has shape {images.shape}; reshape them"
+    )
 
 
 def _seen(x: np.ndarray) -> str:
