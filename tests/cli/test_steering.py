@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -213,3 +214,15 @@ def test_a_run_with_an_encoder_of_its_own_is_inverted_by_it(digits, tmp_path, ca
     left = (back - real.x).square().flatten(1).mean(1).sqrt().mean()
     said = lines["its own encoder"].split("encoder")[1].split()[0]
     assert float(said) == pytest.approx(float(left), abs=5e-3)
+
+
+def test_a_grid_of_a_coupled_gan_shows_both_domains(digits, tmp_path, monkeypatch):
+    folder, seen = trained(tmp_path / "run", "cogan", digits, "--width", 4), []
+    monkeypatch.setattr("simulacra.figures.image_grid", lambda *args: seen.append(args) or Figure())
+    assert run(["sample", str(folder), "--out", str(tmp_path / "a.png"), "-n", "20", "--seed", "3"]) == 0
+    x, _, _, _, beside, note = seen[0]
+    surrogate = Surrogate.load(folder)
+    made = surrogate.sample(20, seed=3, raw=True)
+    assert torch.equal(x, surrogate.sample(20, seed=3).x)
+    assert torch.allclose(beside, (made.given["partner"] + 1) / 2, atol=1e-6)
+    assert "partner" in note

@@ -26,7 +26,8 @@ def write_grid(
 ) -> int:
     """Draws at most n pictures, a hundred at most, and says how many.
 
-    Classes to which the run listens have a row each, unless one of them is asked for.
+    Classes to which the run listens have a row each, unless one of them is asked for. To the right of each picture
+    stands the nearest training picture where it is asked for, else its partner in the second domain of a coupled GAN.
     """
     import numpy as np
     import torch
@@ -34,8 +35,10 @@ def write_grid(
     from simulacra import figures
     from simulacra.cli.files import write_bytes
     from simulacra.evaluation.memorisation import nearest as neighbours
+    from simulacra.gan import Coupled
 
-    spec, names, columns = surrogate.spec, [], 6 if nearest else 10
+    coupled = isinstance(surrogate.experiment.model, Coupled)
+    spec, names, columns = surrogate.spec, [], 6 if nearest or coupled else 10
     n = min(n, MOST)
     classes = [k for k, f in spec.given.items() if f.kind == "class" and f.size == 1 and 1 < f.levels <= 20]
     rows = next((k for k in classes if k not in asked), None)
@@ -47,6 +50,10 @@ def write_grid(
         asked, names = {**asked, rows: told}, list(field.names) or [f"{rows} {k}" for k in range(field.levels)]
     made = surrogate.sample(n, asked, seed=seed, extrapolate=extrapolate)
     beside, note = None, ""
+    if coupled and not nearest:
+        raw = surrogate.sample(n, asked, seed=seed, extrapolate=extrapolate, raw=True)
+        codec: Any = surrogate.experiment.codec
+        beside, note = codec.decode(raw.with_x(raw.given["partner"])).x, "right of each: its partner, second domain"
     if nearest:
         train, held = _real(surrogate)
         at, distance = neighbours(made.x, train.x)
@@ -54,7 +61,7 @@ def write_grid(
         beside = train.x[torch.from_numpy(at)]
         note = f"right of each: the nearest of {len(train):,} training pictures; median distance over that of "
         note += f"{len(held):,} held-out pictures: {np.median(distance) / usual:.2f}"
-    grid = figures.image_grid(made.x, columns, 7.5 if nearest else 6.0, names, beside, note)
+    grid = figures.image_grid(made.x, columns, 7.5 if beside is not None else 6.0, names, beside, note)
     write_bytes(out, figures.png(grid))
     return n
 

@@ -39,8 +39,9 @@ def cogan(
     One half of the rows is shown as it is, of the other half only the `second` domain: its `negative` or its `edges`.
     The first `tied_generator` layers of the generators are the same, and the last `tied_critic` of the critics with
     their head; by default all but one, as in the paper, and 0 ties nothing (the control). Samples are those of the
-    first domain; `model.push(noise)` and `surrogate.sample(n, raw=True)` have the second as `given["partner"]`, from -1
-    to 1. DCGAN networks, Adam(1e-3, 0.5). Conditions are left aside. The rates fall to 0 over the second half.
+    first domain, and a grid of them has both; `model.push(noise)` and `surrogate.sample(n, raw=True)` have the second
+    as `given["partner"]`, from -1 to 1. DCGAN networks, Adam(1e-3, 0.5). Conditions are left aside. The rates fall to 0
+    over the second half.
     """
     need_layout(data, "cogan", *DOMAIN)
     if second not in DOMAINS:
