@@ -88,18 +88,23 @@ def draw_repeating(results: Sequence[Result]) -> Figure:
 
 
 BETAS = (0.0, 1.0, 4.0)
+STARTS = {0.0: 1, 1.0: 3, 4.0: 1}
+"""At each weight of the divergence, and as many again for the control."""
 FALLS, FURTHER = "log2 of MMD$^2$, beta 1 / beta 0", "log2 of MMD$^2$, beta 4 / beta 1"
 IMPOSED = "AUC, codes and prior, beta 1"
 
 
 @torch.no_grad()
 def imposing(seed: int, rounds: int = 600, latent: int = 4) -> Result:
-    """Codes of digits, drawn, against N(0, 1) at each weight of the divergence; controls: other starts, beta 0."""
+    """Codes of digits, drawn, against N(0, 1) at each weight of the divergence; controls: other starts, beta 0.
+
+    At beta 1 logarithms of the discrepancy are means over three starts, in the control over three others.
+    """
     x = digits(seed).x
     with draws(seed):
         prior = torch.randn(len(x), latent)
     far, clouds = {}, {}
-    for beta, start in [(b, 0) for b in BETAS] + [(0.0, 1), (1.0, 1)]:
+    for beta, start in [(b, k) for b in BETAS for k in range(STARTS[b] * (1 + (b < 4)))]:
         build = partial(beta_vae, beta=beta, latent=latent, sigma=SUM, lr=2e-3, rounds=rounds)
         with torch.enable_grad():
             game = learn(build, PICTURES, Batch(grey(x)), seed, "imposing", str(start))
@@ -107,18 +112,23 @@ def imposing(seed: int, rounds: int = 600, latent: int = 4) -> Result:
         with draws(seed):
             codes = clouds[beta, start] = model.encode(seen_as(x)).sample()
         far[beta, start] = max(mmd(prior, codes, gaussian(latent**0.5), permutations=2).value, 1e-4)
+
+    def level(beta: float, other: bool = False) -> float:
+        many = STARTS[beta]
+        return float(np.mean([math.log2(far[beta, k]) for k in range(other * many, (1 + other) * many)]))
+
     values = {
-        FALLS: math.log2(far[1.0, 0] / far[0.0, 0]),
-        FURTHER: math.log2(far[4.0, 0] / far[1.0, 0]),
+        FALLS: level(1.0) - level(0.0),
+        FURTHER: level(4.0) - level(1.0),
         IMPOSED: auc(prior, clouds[1.0, 0], folds=2, splits=1).value,
     }
     control = {
-        FALLS: math.log2(far[0.0, 1] / far[0.0, 0]),
-        FURTHER: math.log2(far[1.0, 1] / far[1.0, 0]),
+        FALLS: level(0.0, other=True) - level(0.0),
+        FURTHER: level(1.0, other=True) - level(1.0),
         IMPOSED: auc(prior, clouds[0.0, 0], folds=2, splits=1).value,
     }
     shown = {f"beta {b:g}": clouds[b, 0][:500, :2].numpy() for b in (0.0, 1.0)} | {"prior": prior[:500, :2].numpy()}
-    return Result(values, control, {**shown, "MMD": np.array([far[b, 0] for b in BETAS])})
+    return Result(values, control, {**shown, "MMD": np.exp2([level(b) for b in BETAS])})
 
 
 def draw_imposing(results: Sequence[Result]) -> Figure:
@@ -165,12 +175,13 @@ CLAIMS = (
         paper=f"{KINGMA}; Higgins et al. 2017",
         experiment=imposing,
         bounds={FALLS: (-math.inf, -2.0), FURTHER: (-math.inf, -0.5), IMPOSED: (0.4, 0.6)},
-        control="another start at the same weight, and for the last the divergence left out.",
-        budget="600 rounds of a VAE of 4 codes on 64 digits of 8 x 8, three weights of the divergence",
+        control="other starts at the same weight, and for the last the divergence left out.",
+        budget="600 rounds of a VAE of 4 codes on 64 digits of 8 x 8, three weights of the divergence, nine games",
         figure=draw_imposing,
-        fast=True,
+        seeds=6,
         note="Codes of 1,797 digits, a draw each, and as many draws of N(0, 1): squared maximum mean discrepancy of "
-        "a Gaussian kernel 2 wide, and the AUC of boosted trees, a half where they cannot be told apart. MMD below "
-        "1e-4 counts as that. At beta 1 the loss is the lecture's: the sum of squared errors and the divergence.",
+        "a Gaussian kernel 2 wide, at beta 1 of three starts, and the AUC of boosted trees, a half "
+        "where they cannot be told apart. MMD below 1e-4 counts as that. At beta 1 the loss is the lecture's: the sum "
+        "of squared errors and the divergence.",
     ),
 )

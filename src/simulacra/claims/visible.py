@@ -18,7 +18,7 @@ from simulacra.autoregressive.binary import Binary, bernoulli_log_prob
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.claims.claim import Claim, Result
 from simulacra.claims.conditioning import learn
-from simulacra.claims.densities import SURPRISE, TOTAL
+from simulacra.claims.densities import SURPRISE
 from simulacra.claims.shortcuts import digits
 from simulacra.figures.images import image_grid
 from simulacra.markov.rbm import states
@@ -36,6 +36,7 @@ MODELS: Mapping[str, partial[Experiment]] = {
     "pixelcnn": partial(pixelcnn, levels=2, width=12, depth=3, batch=64),
     "pixelrnn": partial(pixelrnn, levels=2, width=12, depth=1, batch=64),
 }
+WHOLE = "|log of the sum of P over all 65,536 pictures|"
 GAIN, SPREAD = "nats of held-out digits, independent pixels - model", "nats of held-out digits, worst - best model"
 
 
@@ -88,13 +89,13 @@ def multiplying(seed: int, rounds: int = 800, samples: int = 20_000) -> Result:
             drawn = model.sample(samples)
             surprise = -model.log_prob(drawn).double().mean()
             nats[name] = -float(model.log_prob(Batch(held)).double().mean())
-            whole = sum(float(shown(other, moved(part), part).double().exp().sum()) for part in every.split(4096))
+            theirs = torch.cat([shown(other, moved(part), part).double() for part in every.split(4096)])
         values |= {
-            f"{name}: {TOTAL}": float(each.exp().sum()),
+            f"{name}: {WHOLE}": abs(float(each.logsumexp(0))),
             f"{name}: {SURPRISE}": float(surprise + (each.exp() * each).sum()),
             f"{name}: {GAIN}": alone - nats[name],
         }
-        control[f"{name}: {TOTAL}"] = whole
+        control[f"{name}: {WHOLE}"] = abs(float(theirs.logsumexp(0)))
         rows[name] = drawn.x[:12]
     values[SPREAD] = max(nats.values()) - min(nats.values())
     arrays = {name: pixels.numpy().astype(np.float32) for name, pixels in rows.items()}
@@ -119,13 +120,13 @@ CLAIMS = (
         bounds={
             f"{name}: {what}": bound
             for name in MODELS
-            for what, bound in ((TOTAL, (0.999, 1.001)), (SURPRISE, (-0.1, 0.1)), (GAIN, (0.0, math.inf)))
+            for what, bound in ((WHOLE, (-math.inf, 0.001)), (SURPRISE, (-0.1, 0.1)), (GAIN, (0.0, math.inf)))
         }
         | {SPREAD: (-math.inf, 0.5)},
         control="the same networks, trained and asked with every pixel shown itself.",
         budget="800 rounds of each on 64 of 1,200 digits of 4 x 4 pixels, eight trainings; 65,536 pictures each",
         figure=draw_multiplying,
         note="MADE, NADE, a gated PixelCNN and a PixelRNN of Row LSTMs on the same black and white digits; nats are of "
-        "597 held-out ones.",
+        "597 held-out ones. Shown the answer, a network gives thousands of pictures a probability near one.",
     ),
 )
