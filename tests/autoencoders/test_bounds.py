@@ -177,7 +177,9 @@ def test_the_total_correlation_of_a_gaussian_is_found():
 def test_capacity_is_where_its_term_is_smallest():
     torch.manual_seed(0)
     held, batch, p = Capacity(10.0), Batch(torch.zeros(1, 1)), StandardNormalPrior(1)()
-    Anneal(held.capacity, lambda progress: 2 * progress).before(Clock(5, 10))
+    ramp = Anneal(held, "capacity", lambda progress: 2 * progress)
+    held.double()  # gives the module other buffers, as a move to another device does
+    ramp.before(Clock(5, 10))
     for mean, want in ((math.sqrt(2), 0.0), (2.0, 10.0), (0.0, 10.0)):
         q = diagonal(torch.tensor([[mean]]), torch.ones(1, 1))
         assert float(held(batch, q, p, q.sample())) == pytest.approx(want, abs=1e-5)

@@ -52,7 +52,7 @@ def beta_vae(
         held if capacity else KL(beta),
         None if picture else spec.x.shape,
     )
-    ramp = Anneal(held.capacity, lambda progress: capacity * min(1.0, 2 * progress))
+    ramp = Anneal(held, "capacity", lambda progress: capacity * min(1.0, 2 * progress))
     return by_bound(
         model,
         codec,

@@ -53,5 +53,5 @@ def categorical_vae(
         lr=lr,
         batch=batch or (64 if picture else 256),
         rounds=rounds or (2000 if picture else 4000),
-        hooks=[Anneal(encoder.temperature, lambda progress: coldest**progress)],
+        hooks=[Anneal(encoder, "temperature", lambda progress: coldest**progress)],
     )
