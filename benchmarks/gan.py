@@ -202,8 +202,8 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
         "",
         f"Floor: {floor}. The classifier is right on {100 * first['accuracy']:.1f} % of real pictures. `least class`:"
         " the rarest class among samples, as a multiple of its share among real pictures. `as asked`: samples that the"
-        " classifier sees in the class asked for; `least asked`: of the worst class."
-        + "".join(f" `{name}`: {MEANT[name]}." for name in meant),
+        " classifier sees in the class asked for; `least asked`: of the worst class. A recipe without them is told no"
+        " class, and has a harder game." + "".join(f" `{name}`: {MEANT[name]}." for name in meant),
         "",
         *([FEW_PICTURES.format(rows=first["rows"][0], held=first["rows"][1]), ""] if "copies" in first else []),
         "| " + " | ".join(heads) + " |",
@@ -225,8 +225,11 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
             cells += [f"{100 * np.mean([r['near'] for r in found]):.0f} %"]
         if common:
             cells += [f"{np.mean([r['curve'][common] for r in found]):.1f}"]
-        moved = found[0]["parameters"]
-        parts = [moved.get("generator", 0), moved.get("critic", moved.get("discriminator", 0))]
+        moved = found[0]["parameters"]  # of a pair of networks, and of the levels of a pyramid, together
+        parts = [
+            sum(count for player, count in moved.items() if player.startswith(kind))
+            for kind in (("generator", "pair"), ("critic", "discriminator"))
+        ]
         cells += [f"{np.mean([r['images'] for r in found]):,.0f}"]
         cells += [f"{np.mean([r['images'] / r['seconds'] for r in found]):,.0f}"]
         cells += [f"{p:,}" if p else "" for p in parts]
