@@ -35,7 +35,8 @@ OBJECTIVES, PENALTIES, GAN = "tests/gan/test_objectives.py", "tests/gan/test_pen
 FLOWS, MATCHING = "tests/flows/test_flows.py", "tests/diffusion/test_flow_matching.py"
 TREE, CODEC = "tests/autoregressive/test_splitting.py", "tests/domains/test_calorimeter_codec.py"
 IMAGES, DISTANCES = "tests/domains/test_images.py", "tests/evaluation/test_distances.py"
-MORE, DIVERSITY = "tests/gan/test_more_penalties.py", "tests/gan/test_diversity.py"
+MORE, ENERGY = "tests/gan/test_more_penalties.py", "tests/gan/test_energy.py"
+UNROLLED = "tests/gan/test_unrolled.py"
 EVALUATION = "tests/evaluation/test"
 CLOSED = "tests/evaluation/test_closed_forms.py"
 READINGS, AVERAGING = "tests/domains/test_calorimeter_observables.py", "tests/training/test_averaging.py"
@@ -152,8 +153,8 @@ MUTANTS = [
     ),
     Mutant("evaluation/defects.py", "1.005 * x", "1.0005 * x", f"{EVALUATION}_defects.py"),
     Mutant("gan/penalties.py", "target: float = 1.0\n    spread", "target: float = 0.0\n    spread", MORE),
-    Mutant("gan/energy.py", "relu(self.margin + fake) - real", "relu(fake) - real", DIVERSITY),
-    Mutant("gan/unrolled.py", '(root + group["eps"])', "(root + 1)", DIVERSITY),
+    Mutant("gan/energy.py", "relu(self.margin + fake) - real", "relu(fake) - real", ENERGY),
+    Mutant("gan/unrolled.py", '(root + group["eps"])', "(root + 1)", UNROLLED),
     # many layers
     Mutant("domains/calorimeter/depth.py", "out - (lit - 1)", "out + (lit - 1)", CODEC),
     Mutant("domains/calorimeter/depth.py", "self.total(x[:, :1], energy).to(x.dtype) *", "energy *", CODEC),

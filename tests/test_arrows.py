@@ -1,4 +1,4 @@
-"""Imports point one way."""
+"""Imports point one way, and files are short."""
 
 from __future__ import annotations
 
@@ -57,5 +57,8 @@ def test_every_room_has_its_rule():
 
 
 def test_files_are_readable_in_one_sitting():
-    long = {str(p.relative_to(ROOT)): n for p in ROOT.rglob("*.py") if (n := len(p.read_text().splitlines())) > 350}
+    house = Path(__file__).parents[1]
+    files = [path for room in (ROOT, house / "tests", house / "benchmarks") for path in room.rglob("*.py")]
+    assert Path(__file__) in files
+    long = {path.name: n for path in files if (n := len(path.read_text().splitlines())) > 300}
     assert not long, long

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import torch
+from sklearn.datasets import load_digits
 
 import simulacra.cli as cli
+from simulacra.batch import Batch, Field
 from simulacra.domains import calorimeter
 
 TINY_TREE = ["--hidden", "8", "--flow-hidden", "8", "--flow-steps", "2", "--pairs", "256", "--batch-size", "32"]
+TINY = ["--width", "4", "--latent", "4", "--batch-size", "16", "--threads", "1"]
+COMMAND = [sys.executable, "-c", "from simulacra.cli import main; main()"]
+"""The program in a process of its own."""
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +57,34 @@ def point_run(points, tmp_path_factory) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory) -> Path:
+    """Pictures of 8 x 8 with named classes."""
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    found = load_digits()
+    names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    np.savez(path, x=(found.images / 16).astype(np.float32), label=found.target, label_names=names)
+    return path
+
+
+@pytest.fixture(scope="session")
+def joint(tmp_path_factory) -> Path:
+    """300 showers of two kinds of particle: the second kind leaves half as much."""
+    showers = calorimeter.open_bundled()[:300]
+    kind = torch.arange(300) % 2
+    x = showers.x * torch.where(kind == 1, 0.5, 1.0)[:, None]
+    angle = torch.linspace(0, 30, 300)[:, None]
+    fields = {
+        "particle": Field((), "class", 2, names=("electron", "photon")),
+        "angle": Field((1,), unit="deg"),
+    }
+    path = tmp_path_factory.mktemp("joint") / "joint.h5"
+    calorimeter.save(
+        path, Batch(x, {**showers.given, "particle": kind, "angle": angle}), calorimeter.LAR3, given=fields
+    )
+    return path
+
+
 @pytest.fixture
 def refuse(capsys, monkeypatch):
     """Runs a command that must fail with one line, and gives that line."""
@@ -82,3 +117,10 @@ def write_showers(
         file[showers] = x
         file[energies] = energy
         file.attrs["geometry"] = "lar3"
+
+
+def trained(out: Path, data: Path, *words: object, recipe: str = "cgan", rounds: int = 6) -> Path:
+    """A run on pictures."""
+    told = ["train", recipe, "--data", data, "--out", out, "--rounds", rounds, *TINY, *words]
+    assert cli.run([str(word) for word in told]) == 0
+    return out

@@ -1,9 +1,7 @@
-"""Films, grids, inversion, a look inside, and several conditions at once: each by its verb."""
+"""Grids, inversion, a look inside, and several conditions at once: each by its verb."""
 
 from __future__ import annotations
 
-import importlib
-import io
 import json
 from pathlib import Path
 
@@ -11,144 +9,18 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from sklearn.datasets import load_digits
 
-from simulacra.batch import Batch, Field
 from simulacra.cli import run
-from simulacra.domains import calorimeter, open_data
+from simulacra.domains import open_data
 from simulacra.surrogate import Surrogate
 from simulacra.training import run as runs
 
-TINY = ["--width", "4", "--latent", "4", "--batch-size", "16", "--threads", "1"]
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory) -> Path:
-    """Pictures of 8 x 8 with named classes."""
-    path = tmp_path_factory.mktemp("digits") / "digits.npz"
-    found = load_digits()
-    names = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
-    np.savez(path, x=(found.images / 16).astype(np.float32), label=found.target, label_names=names)
-    return path
-
-
-def trained(out: Path, data: Path, *words: object, recipe: str = "cgan", rounds: int = 6) -> Path:
-    told = ["train", recipe, "--data", data, "--out", out, "--rounds", rounds, *TINY, *words]
-    assert run([str(word) for word in told]) == 0
-    return out
+from .conftest import trained
 
 
 @pytest.fixture(scope="module")
 def digit_run(digits, tmp_path_factory) -> Path:
     return trained(tmp_path_factory.mktemp("digit_run") / "run", digits)
-
-
-@pytest.fixture(scope="module")
-def joint(tmp_path_factory) -> Path:
-    """300 showers of two kinds of particle: the second kind leaves half as much."""
-    showers = calorimeter.open_bundled()[:300]
-    kind = torch.arange(300) % 2
-    x = showers.x * torch.where(kind == 1, 0.5, 1.0)[:, None]
-    angle = torch.linspace(0, 30, 300)[:, None]
-    fields = {
-        "particle": Field((), "class", 2, names=("electron", "photon")),
-        "angle": Field((1,), unit="deg"),
-    }
-    path = tmp_path_factory.mktemp("joint") / "joint.h5"
-    calorimeter.save(
-        path, Batch(x, {**showers.given, "particle": kind, "angle": angle}), calorimeter.LAR3, given=fields
-    )
-    return path
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Everything that a run's state is made of."""
-    kept = [folder / "losses.jsonl", *sorted((folder / "checkpoints").rglob("*.safetensors"))]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
-
-
-@pytest.mark.parametrize("recipe", ["cgan", "sngan"])
-def test_filming_never_changes_a_run(recipe, digits, tmp_path):
-    plain = trained(tmp_path / "plain", digits, recipe=recipe)
-    filmed = trained(tmp_path / "filmed", digits, "--film", tmp_path / "a.gif", "--film-every", "1", recipe=recipe)
-    assert len(bytes_of(plain)) > 1
-    assert bytes_of(plain) == bytes_of(filmed)
-    with Image.open(tmp_path / "a.gif") as film:
-        assert film.n_frames == 6
-        first = np.asarray(film.convert("L"))
-        film.seek(5)
-        assert film.info["duration"] == 2000
-        assert not np.array_equal(first, np.asarray(film.convert("L")))
-
-
-def test_a_film_goes_on_after_a_cut(digits, tmp_path, monkeypatch):
-    whole = trained(tmp_path / "whole", digits, "--film", tmp_path / "whole.gif", "--film-every", "2")
-    from simulacra.workflow import Training
-
-    rounds = Training.rounds
-
-    def cut(self, checkpoint_every=None):
-        play = rounds(self, 1)
-        for step in play:
-            yield step
-            if step.clock.round == 3:
-                play.close()
-                return
-
-    monkeypatch.setattr(Training, "rounds", cut)
-    part = trained(tmp_path / "part", digits, "--film", tmp_path / "part.gif", "--film-every", "2")
-    monkeypatch.undo()
-    again = ["train", "cgan", "--out", part, "--resume", "--film", tmp_path / "part.gif", "--film-every", "2"]
-    assert run([str(word) for word in again]) == 0
-    frames = [sorted((folder / "samples" / "film").iterdir()) for folder in (whole, part)]
-    assert [p.stem for p in frames[0]] == ["00000001", "00000002", "00000004", "00000006"]
-    assert [p.read_bytes() for p in frames[0]] == [p.read_bytes() for p in frames[1]]
-    assert (tmp_path / "whole.gif").read_bytes() == (tmp_path / "part.gif").read_bytes()
-
-
-def test_showers_and_points_are_filmed_too(joint, points, tmp_path):
-    film = ["--film", tmp_path / "a.gif"]
-    for data, recipe in ((joint, "calorimeter_wgan"), (points, "wgan_gp")):
-        words = [
-            "train",
-            recipe,
-            "--data",
-            data,
-            "--out",
-            tmp_path / recipe,
-            "--rounds",
-            2,
-            "--width",
-            8,
-            "--latent",
-            4,
-        ]
-        assert run([str(word) for word in [*words, "--threads", 1, *film]]) == 0
-        with Image.open(tmp_path / "a.gif") as made:
-            assert made.n_frames == 2
-
-
-def test_films_that_cannot_be_made_are_refused_before_training(refuse, digits, tmp_path, monkeypatch):
-    words = ["train", "cgan", "--data", digits, "--out", tmp_path / "run", *TINY]
-    assert ".gif or .mp4" in refuse(*words, "--film", tmp_path / "a.avi")
-    assert "name the film" in refuse(*words, "--film-every", "3")
-    monkeypatch.setattr(importlib, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
-    assert "pip install 'simulacra[film]'" in refuse(*words, "--film", tmp_path / "a.mp4")
-    assert not (tmp_path / "run").exists()
-
-
-def test_mp4_where_it_is_installed():
-    av = pytest.importorskip("av")
-    from simulacra.figures.films import film
-
-    box = io.BytesIO()
-    Image.new("RGB", (65, 32), "red").save(box, "PNG")
-    with av.open(io.BytesIO(film([box.getvalue()] * 5, ["round"] * 5, ".mp4", rate=10))) as made:
-        frames = [frame.to_ndarray(format="rgb24") for frame in made.decode(video=0)]
-    assert len(frames) == 5 + 20
-    assert frames[0].shape == (54, 64, 3)
-    assert np.abs(frames[0][-1, 5] - [255.0, 0, 0]).max() < 30
 
 
 def test_a_grid_has_a_row_for_each_class_to_which_the_run_listens(digit_run, tmp_path, capsys):

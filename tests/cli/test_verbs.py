@@ -18,7 +18,7 @@ from simulacra.cli import run
 from simulacra.domains import open_data
 from simulacra.training.run import read_losses
 
-COMMAND = [sys.executable, "-c", "from simulacra.cli import main; main()"]
+from .conftest import COMMAND
 
 
 def command(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

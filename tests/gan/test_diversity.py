@@ -1,4 +1,4 @@
-"""What keeps a generator at all of the data: looking ahead, comparing, matching, noise, averages, energies."""
+"""What keeps a generator at all of the data: comparing, matching, noise, averages, smoothed labels."""
 
 from __future__ import annotations
 
@@ -6,28 +6,10 @@ import math
 
 import pytest
 import torch
+from plane import SPEC, Plain, duel, played
 from torch import nn
 
-from simulacra.batch import Batch, DataSpec, Field
-from simulacra.errors import UserError
-from simulacra.gan import (
-    GAN,
-    R1,
-    Annealing,
-    AutoencoderCritic,
-    Duel,
-    EnergyMargin,
-    Equilibrium,
-    FeatureMatching,
-    HistoricalAveraging,
-    InstanceNoise,
-    LeastSquares,
-    Minimax,
-    NonSaturating,
-    PullingAway,
-    StandardNormal,
-    Unrolled,
-)
+from simulacra.gan import Annealing, FeatureMatching, HistoricalAveraging, InstanceNoise, Minimax, NonSaturating
 from simulacra.networks import (
     BatchHead,
     Critic,
@@ -36,140 +18,9 @@ from simulacra.networks import (
     MinibatchDiscrimination,
     PairwiseDistances,
     critic_for,
-    generator_for,
 )
-from simulacra.recipes.gan import gan
 from simulacra.recipes.noisy_gan import noisy_gan
-from simulacra.recipes.unrolled_gan import unrolled_gan
-from simulacra.testing import Rows, state_of, streams_for
 from simulacra.training.game import Clock
-from simulacra.training.loop import train
-
-SPEC = DataSpec("plane", "vector", Field((2,)))
-
-
-def game(objective=None, terms=(), hidden=(6,), activation=nn.Tanh):
-    """A small smooth game in double precision."""
-    torch.manual_seed(0)
-    options = {"hidden": hidden, "activation": activation}
-    parts = generator_for(SPEC, 2, **options), critic_for(SPEC, **options)
-    return GAN(*parts, objective or NonSaturating(), StandardNormal(2), terms).double()
-
-
-def still(plain, monkeypatch, n):
-    """The same noise in every encounter, so that a loss is a function of the weights."""
-    z = torch.randn(n, 2).double()
-    monkeypatch.setattr(plain, "noise", lambda _: {"z": z})
-
-
-def turn(gan, optimizer, batch):
-    """One ordinary turn of the critic."""
-    optimizer.zero_grad()
-    sum(gan.critic_loss(batch).parts.values()).backward(inputs=list(gan.critic.parameters()))
-    optimizer.step()
-
-
-OPTIMIZERS = {
-    "sgd": lambda p: torch.optim.SGD(p, 0.3),
-    "momentum": lambda p: torch.optim.SGD(p, 0.1, momentum=0.8),
-    "adam": lambda p: torch.optim.Adam(p, 0.03, betas=(0.5, 0.9)),
-}
-
-
-@pytest.mark.parametrize("played", [0, 3])
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_looking_ahead_is_what_the_optimiser_does_next(name, played, monkeypatch):
-    plain = game()
-    still(plain, monkeypatch, 12)
-    batch, optimizer = Batch(torch.randn(12, 2).double()), OPTIMIZERS[name](plain.critic.parameters())
-    for _ in range(played):
-        turn(plain, optimizer, batch)
-    ahead = Unrolled(plain, optimizer, 4).generator_loss(batch).parts["generator"]
-    for _ in range(4):
-        turn(plain, optimizer, batch)
-    assert ahead.item() == pytest.approx(plain.generator_loss(batch).parts["generator"].item(), rel=1e-9)
-
-
-@pytest.mark.parametrize("terms", [(), (R1(0.3),)])
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_gradient_runs_through_the_critics_steps(name, terms, monkeypatch):
-    plain = game(terms=terms)
-    still(plain, monkeypatch, 8)
-    batch, optimizer = Batch(torch.randn(8, 2).double()), OPTIMIZERS[name](plain.critic.parameters())
-    turn(plain, optimizer, batch)
-    unrolled, weight = Unrolled(plain, optimizer, 3), next(plain.generator.parameters())
-
-    def loss():
-        return unrolled.generator_loss(batch).parts["generator"]
-
-    (slope,) = torch.autograd.grad(loss(), weight)
-    (blind,) = torch.autograd.grad(plain.generator_loss(batch).parts["generator"], weight)
-    for row, column in [(0, 0), (3, 1)]:
-        found = []
-        for sign in (1, -1):
-            weight.data[row, column] += sign * 1e-5
-            found.append(loss().item())
-            weight.data[row, column] -= sign * 1e-5
-        assert slope[row, column].item() == pytest.approx((found[0] - found[1]) / 2e-5, rel=1e-4, abs=1e-9)
-    assert not torch.allclose(slope, blind, rtol=0.01)
-
-
-def test_looking_ahead_leaves_the_critic_and_its_optimiser_alone(monkeypatch):
-    plain = game()
-    still(plain, monkeypatch, 8)
-    optimizer, batch = torch.optim.Adam(plain.critic.parameters(), 0.1), Batch(torch.randn(8, 2).double())
-    turn(plain, optimizer, batch)
-    before = [p.detach().clone() for p in plain.critic.parameters()]
-    momenta = [v.clone() for s in optimizer.state.values() for v in s.values()]
-    sum(Unrolled(plain, optimizer, 2).generator_loss(batch).parts.values()).backward(
-        inputs=list(plain.generator.parameters())
-    )
-    assert all(torch.equal(a, b) for a, b in zip(before, plain.critic.parameters(), strict=True))
-    after = [v for s in optimizer.state.values() for v in s.values()]
-    assert all(torch.equal(a, b) for a, b in zip(momenta, after, strict=True))
-
-
-def test_weights_without_a_gradient_do_not_spoil_the_others(monkeypatch):
-    """A dead unit has square 0, where Adam's root has no slope."""
-    plain = game(activation=nn.ReLU)
-    still(plain, monkeypatch, 8)
-    with torch.no_grad():
-        plain.critic.body.net[0].layers[0].bias[:3] = -100
-    optimizer = torch.optim.Adam(plain.critic.parameters(), 0.1)
-    loss = Unrolled(plain, optimizer, 2).generator_loss(Batch(torch.randn(8, 2).double())).parts["generator"]
-    assert all(torch.isfinite(s).all() for s in torch.autograd.grad(loss, list(plain.generator.parameters())))
-
-
-def test_unknown_optimisers_are_refused_in_one_line():
-    plain = game()
-    for optimizer in (
-        torch.optim.RMSprop(plain.critic.parameters()),
-        torch.optim.Adam(plain.critic.parameters(), weight_decay=0.1),
-    ):
-        with pytest.raises(UserError, match="expected plain SGD or Adam") as caught:
-            Unrolled(plain, optimizer, 1)
-        assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="expected 0 or more"):
-        Unrolled(plain, torch.optim.SGD(plain.critic.parameters(), 0.1), -1)
-
-
-def played(recipe, rounds=4, **options):
-    torch.manual_seed(3)
-    data = Rows(SPEC, Batch(torch.randn(64, 2)))
-    experiment = recipe(data.spec, batch=16, **options)
-    experiment.clock = Clock(0, rounds)
-    streams = streams_for(experiment, data)
-    for _ in train(experiment, streams, seed=1):
-        pass
-    return experiment, state_of(experiment, streams)
-
-
-def test_without_steps_the_unrolled_gan_is_the_gan():
-    one, other = played(gan, hidden=8)[1], played(unrolled_gan, width=8, unroll=0, critic_lr=1e-3)[1]
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[k], other[k]) for k in one)
-    ahead = played(unrolled_gan, width=8, unroll=2, critic_lr=1e-3)[1]
-    assert not all(torch.equal(one[k], ahead[k]) for k in one)
 
 
 def test_minibatch_discrimination_is_the_double_sum():
@@ -226,18 +77,6 @@ def test_a_head_over_the_batch_leaves_the_features_to_matching():
     verdict = wide(torch.randn(5, 2))
     assert verdict.score.shape == (5,)
     assert verdict.features.shape == (5, 8)
-
-
-def duel(critic, real, fake, weight=None):
-    return Duel(Batch(real, weight=weight), {}, lambda noise, given: Batch(fake), critic)
-
-
-class Plain(Critic):
-    """Its features are the numbers themselves."""
-
-    def __init__(self, view=None):
-        super().__init__(nn.Flatten(), LinearHead(2), view=view)
-        self.body.forward = lambda view, given: view.flatten(1)  # type: ignore[method-assign]
 
 
 def test_feature_matching_compares_means_and_honours_weights():
@@ -330,67 +169,3 @@ def test_smoothed_labels_move_the_best_discriminator_to_a_share_of_the_ratio(lab
         (slope,) = torch.autograd.grad((p * real + q * fake).sum(), best)
         assert slope.abs().max() < 1e-12
     assert torch.equal(Minimax(label).generator(None, best), Minimax().generator(None, best))
-
-
-def test_the_margins_game_is_worth_the_overlap():
-    p, q = torch.tensor([0.5, 0.3, 0.2, 0.0]), torch.tensor([0.2, 0.2, 0.2, 0.4])
-    objective, grid = EnergyMargin(2.5), torch.linspace(0, 5, 501)
-
-    def worth(a, b):
-        nothing = torch.zeros_like(grid)
-        real, fake = objective.critic(-grid, nothing) - objective.margin, objective.critic(nothing, -grid)
-        return float((a[:, None] * real + b[:, None] * fake).amin(1).sum())
-
-    variation = 0.5 * float((p - q).abs().sum())
-    assert worth(p, q) == pytest.approx(2.5 * (1 - variation), rel=1e-5)
-    assert worth(p, p) == pytest.approx(2.5)
-    assert worth(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])) == pytest.approx(0.0, abs=1e-6)
-
-
-class Decoder(nn.Module):
-    """A point from its first number: the second is forgotten."""
-
-    def forward(self, noise, given):
-        return noise["z"] * torch.tensor([1.0, 0.0])
-
-
-def test_an_autoencoders_score_is_minus_what_it_forgets():
-    x = torch.tensor([[3.0, 0.0], [1.0, -4.0]])
-    for power, want in [(2, 8.0), (1, 2.0)]:
-        critic = AutoencoderCritic(Plain().body, Decoder(), power)
-        assert critic(x).score.tolist() == [0.0, -want]
-
-
-def test_pulling_away_measures_the_angles_between_codes():
-    fakes = {1.0: torch.tensor([[1.0, 0.0], [-3.0, 0.0]]), 0.0: torch.tensor([[2.0, 0.0], [0.0, 5.0]])}
-    for want, fake in fakes.items():
-        assert PullingAway()(duel(Plain(), fake, fake)).item() == pytest.approx(want)
-    fake = torch.randn(6, 2)
-    cosine = torch.nn.functional.cosine_similarity(fake[:, None], fake[None], dim=2)
-    want = sum(float(cosine[i, j]) ** 2 for i in range(6) for j in range(6) if i != j) / 30
-    assert PullingAway()(duel(Plain(), fake, fake)).item() == pytest.approx(want, rel=1e-5)
-
-
-def test_the_boundary_equilibrium_moves_k_towards_the_balance():
-    objective, batch = Equilibrium(gamma=0.5, rate=0.1), Batch(torch.zeros(1, 2))
-
-    def after(real, fake):
-        objective.balance(batch, {"real_score": torch.tensor(-real), "fake_score": torch.tensor(-fake)})
-        return objective.k.item()
-
-    assert after(4.0, 1.0) == pytest.approx(0.1)
-    assert after(4.0, 2.0) == pytest.approx(0.1)  # balanced
-    assert after(1.0, 3.0) == 0.0
-    assert after(1000.0, 0.0) == 1.0
-    real, fake = torch.tensor([-4.0]), torch.tensor([-1.0])
-    assert objective.critic(real, fake).item() == pytest.approx(4 - 1)
-    assert objective.generator(None, fake).item() == 1
-    assert objective.convergence(real, fake).item() == pytest.approx(4 + abs(0.5 * 4 - 1))
-
-
-def test_a_margin_does_not_teach_beyond_itself():
-    far = torch.tensor([-7.0], requires_grad=True)
-    (slope,) = torch.autograd.grad(EnergyMargin(5.0).critic(torch.zeros(1), far).sum(), far)
-    assert slope.item() == 0
-    (slope,) = torch.autograd.grad(LeastSquares().critic(torch.zeros(1), far).sum(), far)
-    assert slope.item() != 0

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_contracts import CASES, Case
+from case import Case
+from cases import CASES
 
 from simulacra import recipes, workflow
 from simulacra.batch import Batch, DataSpec

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_contracts import CASES
+from cases import CASES
 from torch import Tensor
 
 from simulacra import recipes, workflow
