@@ -1,4 +1,4 @@
-"""What an implicit model says of densities: nothing by itself, and a ratio to the data's by a discriminator."""
+"""What an implicit model says of densities: nothing by itself, and a ratio to a known one by a discriminator."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ BLUR = 0.15
 """Width of the Gaussian noise on what the generator makes, under which its density is finite and can be integrated."""
 GRID = np.linspace(-6, 6, 4001)
 ASKED = "share of implicit models that sample and give a density or a bound"
-ERROR = "mean |log D / (1 - D) - log p / q| where p and q overlap / nats"
-MISSED = "|mean log q of events by the odds - exact| / nats"
-TOTAL = "|log of the integral of p (1 - D) / D|"
+ERROR = "mean |log D / (1 - D) - log q / r| where q and r overlap / nats"
+MISSED = "|mean log q of data by the odds - exact| / nats"
+TOTAL = "|log of the integral of r D / (1 - D)|"
 
 
 def shares(names: Sequence[str]) -> float:
@@ -59,7 +59,7 @@ def pushed(made: Array, weight: Array, x: Array = GRID) -> Array:
 
 
 def estimating(seed: int, rounds: int = 300, steps: int = 2000, rows: int = 512) -> Result:
-    """A fresh discriminator's log odds against log p / q of a short GAN of one latent; the control's labels are mixed.
+    """A fresh discriminator's log odds against log q / r of a short GAN and of N(0, 1); the control's labels are mixed.
 
     The generator's density is an integral over its latent, which it does not know itself.
     """
@@ -75,17 +75,18 @@ def estimating(seed: int, rounds: int = 300, steps: int = 2000, rows: int = 512)
     z = torch.linspace(-6, 6, 4001)[:, None]
     q = pushed(push(z)[:, 0].double().numpy(), np.exp(-0.5 * z[:, 0].double().numpy() ** 2))
     p = PAIR.log_prob(torch.from_numpy(GRID)[:, None]).double().exp().numpy()
+    known = np.exp(-0.5 * GRID**2) / math.sqrt(2 * math.pi)
     reseed(seed, "ratios")
 
     def honest() -> tuple[Tensor, Tensor]:
-        return fresh(rows), push(torch.randn(rows, 1)) + BLUR * torch.randn(rows, 1)
+        return push(torch.randn(rows, 1)) + BLUR * torch.randn(rows, 1), torch.randn(rows, 1)
 
     def mixed() -> tuple[Tensor, Tensor]:
         every = torch.cat(honest())[torch.randperm(2 * rows)]
         return every[:rows], every[rows:]
 
-    truth = np.log(np.maximum(p, 1e-300)) - np.log(np.maximum(q, 1e-300))
-    both = np.minimum(p, q)
+    truth = np.log(np.maximum(q, 1e-300)) - np.log(known)
+    both = np.minimum(q, known)
     found, scores = {}, {}
     for name, draw in {"honest": honest, "mixed": mixed}.items():
         *_, network = fit(draw, steps, 5e-3)
@@ -94,30 +95,25 @@ def estimating(seed: int, rounds: int = 300, steps: int = 2000, rows: int = 512)
         found[name] = {
             ERROR: float(trapezoid(both * np.abs(score - truth), GRID) / trapezoid(both, GRID)),
             MISSED: abs(float(trapezoid(p * (score - truth), GRID))),
-            TOTAL: abs(math.log(trapezoid(p * np.exp(-score), GRID))),
+            TOTAL: abs(math.log(trapezoid(known * np.exp(score), GRID))),
         }
         scores[name] = score
     values = {ASKED: shares(IMPLICIT), **found["honest"]}
-    control = {ASKED: shares(EXPLICIT)} | {name: found["mixed"][name] for name in (ERROR, MISSED)}
+    control = {ASKED: shares(EXPLICIT), ERROR: found["mixed"][ERROR]}
     some = slice(1000, 3001, 10)
-    arrays = {"x": GRID, "p": p, "q": q, "log p / q": truth, "log D / (1 - D)": scores["honest"]}
+    arrays = {"x": GRID, "data": p, "q": q, "r": known, "log q / r": truth, "log D / (1 - D)": scores["honest"]}
     return Result(values, control, {k: v[some] for k, v in arrays.items()})
-
-
-def fresh(n: int) -> Tensor:
-    """New events of the data, [n, 1], from the present state of the generator."""
-    return PAIR.sample(n, int(torch.randint(2**31, ())))
 
 
 def draw_estimating(results: Sequence[Result]) -> Figure:
     panels = []
     for seed, arrays in enumerate(r.arrays for r in results):
         x = arrays["x"]
-        panels.append(Curves(f"seed {seed}", "x", "density", {name: (x, arrays[name]) for name in ("p", "q")}))
+        panels.append(Curves(f"seed {seed}", "x", "density", {name: (x, arrays[name]) for name in ("data", "q", "r")}))
     for arrays in (r.arrays for r in results):
         x = arrays["x"]
-        lines = {name: (x, arrays[name]) for name in ("log p / q", "log D / (1 - D)")}
-        panels.append(Curves("their ratio", "x", "nats", lines, limits=(-6.0, 10.0)))
+        lines = {name: (x, arrays[name]) for name in ("log q / r", "log D / (1 - D)")}
+        panels.append(Curves("their ratio", "x", "nats", lines, limits=(-10.0, 4.0)))
     return curves(panels, columns=len(results), width=2.8)
 
 
@@ -139,8 +135,8 @@ CLAIMS = (
         figure=draw_estimating,
         fast=True,
         note="The GAN's z is one number and what it makes has Gaussian noise of 0.15 added, so that its density q is "
-        "an integral over z; the data's is p. Overlap is weighed by the lesser of both. There a fresh discriminator "
-        "has the optimal D = p / (p + q), and p (1 - D) / D is a density. Where data are that the model never makes, "
-        "their likelihood is worse than odds can say that are learnt of events.",
+        "an integral over z; r is the normal density. Overlap is weighed by the lesser of both. There a fresh "
+        "discriminator has the optimal D = q / (q + r), and r D / (1 - D) is the density. Where data are that the "
+        "model hardly ever makes, their likelihood is less than odds can say that are learnt of events.",
     ),
 )  # fmt: skip
