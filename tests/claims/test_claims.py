@@ -241,3 +241,13 @@ def test_the_pages_say_every_statement_and_every_verdict(results, tmp_path):
     assert text.count("<article") == len(some)
     assert "It is &lt;so&gt; | so." in text
     assert not re.search(r'(src|href)="(?!#)', text)
+
+
+def test_a_table_outlives_the_folder_of_results_as_long_as_the_code_stands(results):
+    nothing = {name: (found, None) for name, (found, _) in results.items()}
+    table_of_all = page.markdown(results)
+    assert page.markdown(nothing, table_of_all) == table_of_all
+    first = next(iter(results))
+    other = table_of_all.replace(f"{first} {store.key(results[first][0].experiment)}", f"{first} 0123456789ab")
+    assert page.markdown(nothing, other).count("**not run**") == 1
+    assert page.markdown(results, other) == table_of_all

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simulacra.claims.claim import LECTURES, VERDICTS, Claim, Finding, Interval, Outcome, Result, outcome
+from simulacra.claims.store import key
 from simulacra.errors import UserError
 from simulacra.figures.style import svg
 from simulacra.io.publish import write_atomic
@@ -104,9 +105,17 @@ def counted(found: Mapping[str, Outcome]) -> str:
     return f"{len(said)} claim{'s' if len(said) != 1 else ''}: " + ", ".join(parts)
 
 
-def markdown(results: Results) -> str:
-    """The table `statement | lecture | verdict | figures with error | control | seeds | budget` of all claims."""
-    found = outcomes(results)
+def markdown(results: Results, before: str = "") -> str:
+    """The table `statement | lecture | verdict | figures with error | control | seeds | budget` of all claims.
+
+    Every row ends with its claim's name and the key of its code, unseen. Of a claim that has no result here, the row
+    of the table `before` is kept if its key is that of today's code: a table outlives the folder of results.
+    """
+    found, kept = outcomes(results), {}
+    for name, (claim, held) in results.items():
+        row = None if held is not None else _rows(before).get(f"{name} {key(claim.experiment)}")
+        if row is not None:
+            kept[name], found[name] = row, Outcome(re.findall(r"\| \*\*([A-Z ]+)\*\* \|", row)[0], ())
     lines = [
         "# Claims",
         "",
@@ -125,6 +134,9 @@ def markdown(results: Results) -> str:
     ]
     for name, (claim, _) in results.items():
         says = found[name]
+        if name in kept:
+            lines.append(kept[name])
+            continue
         cells = (
             _safe(claim.statement) + (f" *{_safe(claim.note)}*" if claim.note else ""),
             _safe("; ".join(filter(None, (claim.lecture, claim.paper)))),
@@ -135,10 +147,16 @@ def markdown(results: Results) -> str:
                 + [_safe(f"{f.quantity}: {control(f)}") for f in says.findings if f.control]
             ),
             str(claim.seeds),
-            _safe(claim.budget),
+            f"{_safe(claim.budget)} <!-- {name} {key(claim.experiment)} -->",
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _rows(page: str) -> dict[str, str]:
+    """The rows of a table by name and key."""
+    found = ((re.search(r"<!-- (\S+ \S+) --> \|$", line), line) for line in page.splitlines())
+    return {mark[1]: line for mark, line in found if mark and f"**{NOT_RUN}**" not in line}
 
 
 def _safe(text: str) -> str:
@@ -175,21 +193,22 @@ def _row(claim: Claim, says: Outcome, held: Sequence[Result] | None) -> dict[str
     }
 
 
-MAKERS = {".md": markdown, ".html": html}
+SUFFIXES = (".md", ".html")
 
 
 def check(path: Path) -> None:
     """Raises a UserError where `write` could not write."""
-    if path.suffix not in MAKERS or path.is_dir():
+    if path.suffix not in SUFFIXES or path.is_dir():
         raise UserError(f"expected --page ending in .html or .md, came {path}; name a file")
 
 
 def write(path: Path, results: Results) -> None:
-    """Writes the table (`.md`) or the page (`.html`) in one step.
+    """Writes the table (`.md`, in which rows of a former one may stay) or the page (`.html`) in one step.
 
     Raises:
         UserError: the name ends otherwise, or names a folder.
     """
     check(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, MAKERS[path.suffix](results).encode())
+    before = path.read_text(encoding="utf-8") if path.suffix == ".md" and path.exists() else ""
+    write_atomic(path, (markdown(results, before) if path.suffix == ".md" else html(results)).encode())
