@@ -146,7 +146,7 @@ def test_truncation_is_refused_without_a_middle_and_recorded_beside_the_seed(dig
     [
         (["--norm", "bach"], "did you mean 'batch'"),
         (["--activation", "gelu"], "relu or tanh"),
-        (["--dense", -1], "0 or more"),
+        (["--dense", -1], "at least 0"),
     ],
 )
 def test_rules_of_dcgan_that_are_not_there_are_refused(words, line, digits, refuse, tmp_path):

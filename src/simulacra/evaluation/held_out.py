@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from simulacra.batch import Batch
-from simulacra.errors import UserError
 from simulacra.evaluation.likelihood import device_of, log_likelihood, negative_log_likelihood
 from simulacra.evaluation.measurement import Measurement
 from simulacra.protocols import Bound, Codec, Density, Normalised
@@ -25,7 +24,8 @@ def held_out(model: Any, codec: Codec, batch: Batch, *, draws: int = DRAWS, seed
 
     `nll` of a density, exact; `nll/bound_K` of a model with a bound, an upper limit from K latents (or draws of a time)
     for each event; `nll/annealed` of an energy, `E + log Z` with log Z summed or by annealed importance sampling, whose
-    error is part of the measurement's. Nothing where the model has none of them, or the codec is many-to-one.
+    error is part of the measurement's. Nothing where the model has none of them, the codec is many-to-one, or an event
+    is impossible.
 
     Example:
         >>> from simulacra.testing import Unchanged
@@ -52,7 +52,7 @@ def held_out(model: Any, codec: Codec, batch: Batch, *, draws: int = DRAWS, seed
                 name, found = "nll/annealed", codec.log_det(batch).double() - model.energy(code).double().cpu() - log_z
         else:
             return {}
-    except UserError:  # the codec is many-to-one: there is no density of events
+        m = negative_log_likelihood(found, weights=batch.weight)
+    except ValueError:  # the codec is many-to-one, or an event is impossible under the model
         return {}
-    m = negative_log_likelihood(found, weights=batch.weight)
     return {name: replace(m, error=math.hypot(m.error, extra))}

@@ -51,8 +51,6 @@ def dcgan(
     for name, word, known in (("norm", norm, NORMS), ("activation", activation, ACTIVATIONS)):
         if word not in known:
             raise UserError(f"expected --{name} {' or '.join(known)}, came {word!r}; {nearest(word, known)}")
-    if dense < 0 or slope < 0:
-        raise UserError(f"expected --dense and --slope of 0 or more, came {dense} and {slope}; use 0 for none")
     codec = codec_for(data)
     spec = replace(codec.spec(data), given={})
     rules: dict[str, Any] = {"base": base, "strided": strided, "norm": norm, "dense": dense}
