@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import inspect
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,10 @@ PILOT = 40
 """Rounds whose CPU time tells how many fit into the budget."""
 HARNESS = 1
 """Raised where this file changes what a cell measures."""
+
+
+CROWDED = 1.3
+"""Processes that want a core, from which on a cell says so."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +218,17 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
                 found = measure(cell)
             except Exception as problem:  # one that fails does not stop the others; the page says so
                 found = {"failed": f"{type(problem).__name__}: {problem}"}
-            write_atomic(place(folder, cell), canonical({"code": code(cell), **found}))
+            busy = os.getloadavg()[1] / (os.cpu_count() or 1)
+            write_atomic(place(folder, cell), canonical({"code": code(cell), "busy": busy, **found}))
             print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
         yield cell
+
+
+def crowded(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """A paragraph on cells that were made while more processes wanted the cores than there are: they saw less."""
+    names = [f"`{name}`" for name, found in rows.items() if any(r.get("busy", 0) > CROWDED for r in found)]
+    words = "Made on a crowded machine, where a CPU second sees up to a third fewer events"
+    return [f"{words}: {', '.join(names)}.", ""] if names else []
 
 
 def numbers(m: Any) -> list[float]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, numbers, over_seeds, spread, trained
+from cells import Cell, Trained, build, command, crowded, kept, numbers, over_seeds, spread, trained
 
 from simulacra import recipes
 from simulacra.batch import Batch, join
@@ -228,7 +228,7 @@ def _white(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
         words = [f"`{name}`", str(len(found)), _over(held, 1.0, 2), held[0]["kind"], str(held[0]["draws"] or ""), one]
         words += [f"{held[0]['pictures']:,}", "yes" if held[0]["told"] else "", f"{found[0]['parameters']:,}"]
         lines.append("| " + " | ".join([*words, f"{np.mean([r['images'] for r in found]):,.0f}"]) + " |")
-    return [*lines, "", *_failed(rows)]
+    return [*lines, "", *crowded(good), *_failed(rows)]
 
 
 def _grey(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -265,7 +265,7 @@ def _grey(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
         words += [f"{np.median([r['milliseconds'][k] for r in found]):.2f}" if k in found[0]["milliseconds"] else ""
                   for k in ("1", "1000")]  # fmt: skip
         lines.append("| " + " | ".join(words) + " |")
-    return [*lines, "", *_failed(rows)]
+    return [*lines, "", *crowded(good), *_failed(rows)]
 
 
 def _failed(rows: dict[str, list[dict[str, Any]]]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, numbers, spread, trained
+from cells import Cell, Trained, build, command, crowded, kept, numbers, spread, trained
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
@@ -237,6 +237,7 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", _hearing(data, good)] if heard and data != "emoji" else []
     failed = [f"`{k}`: {v[0]['failed']}" for k, v in rows.items() if v and "failed" in v[0]]
+    lines += ["", *crowded(good)]
     return [*lines, "", *(["Failed: " + "; ".join(failed), ""] if failed else [])]
 
 
