@@ -43,12 +43,6 @@ def test_codes_are_the_same_whatever_was_drawn_before():
     assert (representations.coded(game, x)[0] == first).all()
 
 
-def test_neighbours_are_seen_digits_and_the_nearest_ones():
-    line = np.arange(1797.0)[:, None]
-    near = representations.neighbours(line, 3)
-    assert (near == [1199, 1198, 1197]).all()
-
-
 def test_a_probe_reads_labels_where_they_are_and_guesses_where_they_are_not():
     label = representations.digits(0).label
     draw = np.random.default_rng(0)

@@ -8,7 +8,18 @@ from typing import Any
 
 from simulacra.errors import UserError
 
-FROM_ZERO = {"attention", "burn", "categories", "continuous", "labelled", "unroll", "warm"}
+FROM_ZERO = {
+    "attention",
+    "burn",
+    "categories",
+    "continuous",
+    "labelled",
+    "shared",
+    "tied_critic",
+    "tied_generator",
+    "unroll",
+    "warm",
+}
 """Counts of which there may be none; of all others there is at least one, unless the default is none."""
 POSITIVE = {"lr", "tail", "tolerance", "sigma", "classifier_lr", "critic_lr", "flow_lr", "generator_lr"}
 SIGNED = {"fake", "real", "wish", "guidance"}
