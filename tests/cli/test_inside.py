@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
 from simulacra import recipes, workflow
 from simulacra.batch import Batch
@@ -19,14 +18,6 @@ from simulacra.training.alarms import Alarms, Limits
 GANS = sorted(name for name, row in recipes.table().items() if row["family"] == "gan" and "image" in row["domain"])
 COMPARING = ("minibatch_gan", "progan", "stylegan", "stylegan2")
 """Recipes whose critics compare the events of a batch."""
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("digits") / "digits.npz"
-    found, labels = load_digits(return_X_y=True)
-    np.savez(path, x=found[:400].reshape(-1, 8, 8) / 16, label=labels[:400])
-    return path
 
 
 def training(out: Path, recipe: str, data: Path) -> workflow.Training:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
 from torch import nn
 
 from simulacra.batch import Batch
@@ -21,14 +20,6 @@ from simulacra.gan import CategoricalCode, ContinuousCode, Pushforward, Standard
 from simulacra.random import draws, seed_of
 from simulacra.surrogate import Surrogate
 from simulacra.testing import Unchanged
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("digits") / "digits.npz"
-    found, labels = load_digits(return_X_y=True)
-    np.savez(path, x=found[:400].reshape(-1, 8, 8) / 16, label=labels[:400])
-    return path
 
 
 def trained(out: Path, recipe: str, data: Path, *words: object) -> Path:

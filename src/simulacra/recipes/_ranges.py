@@ -21,7 +21,8 @@ FROM_ZERO = {
     "warm",
 }
 """Counts of which there may be none; of all others there is at least one, unless the default is none."""
-POSITIVE = {"lr", "tail", "tolerance", "sigma", "classifier_lr", "critic_lr", "flow_lr", "generator_lr"}
+POSITIVE = {"tail", "tolerance", "sigma"}
+"""Real numbers above zero, beside the learning rates."""
 SIGNED = {"fake", "real", "wish", "guidance"}
 """Real numbers below zero make sense: labels of least squares, guidance away from a condition."""
 SHARES = {"drop", "dropout", "ema", "decay", "mixing", "until"}
@@ -47,7 +48,7 @@ def check(flag: str, name: str, value: Any, default: Any, *, count: bool) -> Non
     for one in value if isinstance(value, Sequence) and not isinstance(value, str) else (value,):
         if isinstance(one, bool) or not isinstance(one, int | float) or one == default:
             continue
-        if name in POSITIVE:
+        if name in POSITIVE or name.split("_")[-1] == "lr":
             fits, words = 0 < one < math.inf, "above 0"
         elif name in SHARES:
             fits, words = 0 <= one <= 1, "from 0 to 1"
