@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from simulacra.batch import Batch
 from simulacra.claims import ascending, plausibility, ratios
 from simulacra.claims.claim import Result
+from simulacra.claims.objectives import fit
 
 TINY: dict[str, Callable[[int], Result]] = {
     "a-discriminator-has-the-density-of-an-implicit-model": lambda seed: ratios.estimating(seed, 2, steps=3, rows=20),
@@ -44,6 +46,24 @@ def test_the_density_of_what_a_normal_makes_by_a_line_is_normal():
     width = math.hypot(0.5, ratios.BLUR)
     exact = np.exp(-0.5 * ((ratios.GRID - 1) / width) ** 2) / (width * math.sqrt(2 * math.pi))
     assert np.abs(q - exact).max() < 1e-6
+
+
+def test_the_control_is_told_mixed_labels(monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+
+    def watched(draw, *args: Any):
+        state = torch.get_rng_state()
+        drawn.append([side.flatten() for side in draw()])
+        torch.set_rng_state(state)
+        return fit(draw, *args)
+
+    monkeypatch.setattr(ratios, "fit", watched)
+    monkeypatch.setattr(ratios, "BLUR", 1e-3)
+    ratios.estimating(0, 2, steps=3, rows=500)
+    (made, known), (told_made, told_known) = drawn
+    assert made.std() < 0.5 < known.std()
+    assert told_made.std().item() == pytest.approx(told_known.std().item(), rel=0.2)
+    assert len(told_made) == len(told_known) == 500
 
 
 def test_implicit_models_have_no_density_and_explicit_ones_have():
