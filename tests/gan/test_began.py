@@ -67,6 +67,16 @@ def test_the_autoencoder_learns_to_reconstruct_and_the_signal_survives_its_depth
     assert float(steps[-1]["critic/real_score"]) > 0.5 * float(steps[0]["critic/real_score"])
 
 
+def test_the_code_is_heard_at_every_size():
+    decoder, codes = ELUDecoder((1, 32, 32), 4, width=4), {"z": torch.rand(8, 4)}
+    for silent in decoder.stages[0].parameters():
+        torch.nn.init.zeros_(silent)
+    assert decoder(codes).std(0).mean() > 1e-3
+    for silent in decoder.first.parameters():
+        torch.nn.init.zeros_(silent)
+    assert decoder(codes).std(0).max() < 1e-6
+
+
 def test_points_are_refused_in_one_line():
     with pytest.raises(UserError, match="expected the layout image for began"):
         began(DataSpec("plane", "vector", Field((2,))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from simulacra.batch import Given, Noise
 from simulacra.networks.dcgan import stages_of
@@ -15,8 +16,9 @@ class ELUDecoder(nn.Module):
 
     Shapes: ({"z": [B, latent]}, given) -> [B, channels, size, size], any real numbers.
 
-    Two convolutions and ELUs at each size, `width` maps everywhere; nearest-neighbour doubling. Conditions are not
-    told.
+    Two convolutions and ELUs at each size, `width` maps everywhere; nearest-neighbour doubling. The first maps are
+    doubled as well and added before the convolutions of each size, so that the code is heard at all of them: without
+    it all codes soon give one picture. Conditions are not told.
 
     Source: Berthelot, Schumm and Metz (2017), section 3.4, arXiv 1703.10717.
 
@@ -28,14 +30,19 @@ class ELUDecoder(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], latent: int, *, width: int = 32) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Linear(latent, width * COARSEST**2), nn.Unflatten(1, (width, COARSEST, COARSEST))]
-        for stage in range(stages_of(shape)):
-            layers += [nn.Upsample(scale_factor=2)] if stage else []
-            layers += [_same(width, width), nn.ELU(), _same(width, width), nn.ELU()]
-        self.layers = nn.Sequential(*layers, _same(width, shape[0]))
+        self.first = nn.Sequential(nn.Linear(latent, width * COARSEST**2), nn.Unflatten(1, (width, COARSEST, COARSEST)))
+        self.stages = nn.ModuleList(
+            nn.Sequential(_same(width, width), nn.ELU(), _same(width, width), nn.ELU()) for _ in range(stages_of(shape))
+        )
+        self.last = _same(width, shape[0])
 
     def forward(self, noise: Noise, given: Given = {}) -> Tensor:
-        return self.layers(noise["z"])
+        first = self.first(noise["z"])
+        maps = self.stages[0](first)
+        for stage in self.stages[1:]:
+            first, maps = (interpolate(each, scale_factor=2) for each in (first, maps))
+            maps = stage(maps + first)
+        return self.last(maps)
 
 
 class ELUEncoder(nn.Module):
