@@ -103,7 +103,7 @@ def measuring(seed: int, rounds: int = 800, looks: int = 16) -> Result:
     """BEGAN's measure against W1, from look to look. Control: the generator's loss of a plain convolutional GAN."""
     reseed(seed, "claims", "balance")
     options: dict[str, Any] = {"latent": 16, "rounds": rounds}
-    measure, far = followed(began(DIGITS, width=8, **options), "critic/convergence", seed, rounds, looks)
+    measure, far = followed(began(DIGITS, gamma=0.7, width=8, **options), "critic/convergence", seed, rounds, looks)
     loss, other = followed(dcgan(DIGITS, base=8, **options), "generator/generator", seed, rounds, looks)
 
     def rank(x: Array, y: Array) -> float:
@@ -144,6 +144,7 @@ CLAIMS = (
         control="the generator's loss of a convolutional GAN.",
         budget="800 rounds on 16 digits of 8 x 8 (BEGAN) and on 64 (GAN), looked at 16 times",
         figure=draw_measuring,
-        note="Exact W1 of 400 pictures to 400 digits; both within one run.",
+        note="Exact W1 of 400 pictures to 400 digits; both within one run, at gamma 0.7, the paper's largest. At "
+        "gamma 1 the correlation was 0.7 ± 0.9 over three seeds.",
     ),
 )  # fmt: skip
