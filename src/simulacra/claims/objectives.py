@@ -54,9 +54,9 @@ def mixture(draw: np.random.Generator) -> Array:
     return np.logaddexp.reduce([part + math.log(w) for part, w in zip(parts, draw.dirichlet(np.ones(3)), strict=True)])
 
 
-def fit(draw: Callable[[], tuple[Tensor, Tensor]], steps: int, rate: float = 1e-3) -> Iterator[MLP]:
-    """A discriminator on the line, before each of its steps and after the last; `draw` gives real and fake [B, 1]."""
-    network = MLP(1, 1, hidden=(64, 64))
+def fit(draw: Callable[[], tuple[Tensor, Tensor]], steps: int, rate: float = 1e-3, numbers: int = 1) -> Iterator[MLP]:
+    """A discriminator, before each of its steps and after the last; `draw` gives real and fake [B, numbers]."""
+    network = MLP(numbers, 1, hidden=(64, 64))
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):

@@ -74,7 +74,7 @@ def unevenness(path: float, seed: int, rounds: int) -> tuple[Array, float]:
     """Lengths || J^T y || of StyleGAN2's pictures at 1,000 points of w, trained with this weight."""
     options: dict[str, Any] = {"latent": 16, "depth": 2, "width": 8, "batch": 16, "rounds": rounds, "ema": 0.99}
     reseed(seed, "claims", "path")
-    game = learn(lambda data: stylegan2(data, path=path, **options), DIGITS, Batch(digits()), seed, "paths")
+    game = learn(lambda data: stylegan2(data, path=path, gamma=0.1, **options), DIGITS, Batch(digits()), seed, "paths")
     model: Any = game.model
     found = []
     with draws(seed):
