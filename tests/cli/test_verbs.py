@@ -229,3 +229,24 @@ def test_a_sorted_file_is_judged_as_a_shuffled_one(tmp_path, capsys):
         found = json.loads(capsys.readouterr().out)["auc/observables"]
         assert abs(found["value"] - 0.5) < 0.06
         assert abs(found["floor"] - 0.5) < 0.06
+
+
+def test_floors_of_another_reference_are_its_own(tmp_path, capsys):
+    """A file of one class alone: training events of both classes are no second sample of it, but may be copied."""
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 2, 4000)
+    x = (rng.normal(size=(4000, 2)) + 3 * label[:, None]).astype(np.float32)
+    np.savez(tmp_path / "both.npz", x=x, label=label)
+    np.savez(tmp_path / "one.npz", x=rng.normal(size=(1000, 2)).astype(np.float32) + 3, label=np.ones(1000, int))
+    run_ = tmp_path / "run"
+    assert run(["train", "resampler", "--data", str(tmp_path / "both.npz"), "--out", str(run_)]) == 0
+    capsys.readouterr()
+    assert run(["evaluate", str(run_), "--reference", str(tmp_path / "one.npz"), "--fast", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert abs(found["auc/observables"]["floor"] - 0.5) < 0.06
+    assert found["coverage/precision"]["floor"] > 0.8
+    assert found["memorisation/identical"]["value"] > 500
+    words = [str(run_), "--reference", str(tmp_path / "one.npz"), "--no-baselines", "--json"]
+    assert run(["compare", *words, "--report", str(tmp_path / "page.html")]) == 0
+    (entrant,) = json.loads(capsys.readouterr().out).values()
+    assert abs(entrant["metrics"]["auc/observables"]["floor"] - 0.5) < 0.06

@@ -79,19 +79,29 @@ def gather(
     else:
         raise UserError("expected --reference beside files of events, came nothing; name a file of real events")
     train = None if own is None else some_of(own, limit, parts_of(own)["train"])
-    out = []
+    foreign, home, out = reference is not None, None if first is None else first.config.data, []
     for place in what:
         if place in runs:
-            out.append(_run(runs[place], place.resolve().name, events, spec, full=full, seed=seed, limit=limit))
+            run, name = runs[place], place.resolve().name
+            other = foreign or run.config.data != home
+            out.append(_run(run, name, events, spec, full=full, seed=seed, limit=limit, foreign=other))
         else:
-            out.append(_file(place, events, spec, train, full=full, seed=seed))
+            out.append(_file(place, events, spec, train, full=full, seed=seed, foreign=foreign))
     if baselines and first is not None:
-        out += _baselines(first, events, spec, full=full, seed=seed, limit=limit)
+        out += _baselines(first, events, spec, full=full, seed=seed, limit=limit, foreign=foreign)
     return out
 
 
 def _run(
-    surrogate: Surrogate, name: str, events: Batch, spec: DataSpec, *, full: bool, seed: int, limit: int
+    surrogate: Surrogate,
+    name: str,
+    events: Batch,
+    spec: DataSpec,
+    *,
+    full: bool,
+    seed: int,
+    limit: int,
+    foreign: bool,
 ) -> Entrant:
     from simulacra import domains, evaluation, recipes
     from simulacra.cli.evaluate import counterpart, whole
@@ -103,7 +113,8 @@ def _run(
     own = whole(surrogate)
     train = some_of(own, limit, parts_of(own)["train"])
     made = counterpart(surrogate, events, seed)
-    found = evaluation.evaluate(events, made, spec, domains.observables(spec), train=train, fast=not full, seed=seed)
+    observables = domains.observables(spec)
+    found = evaluation.evaluate(events, made, spec, observables, train, not full, seed, foreign=foreign)
     experiment = surrogate.experiment
     density = held_out(experiment.model, experiment.codec, some_of(events, LIKELIHOODS), seed=seed)
     model = experiment.model
@@ -119,7 +130,9 @@ def _run(
     )
 
 
-def _file(place: Path, events: Batch, spec: DataSpec, train: Batch | None, *, full: bool, seed: int) -> Entrant:
+def _file(
+    place: Path, events: Batch, spec: DataSpec, train: Batch | None, *, full: bool, seed: int, foreign: bool
+) -> Entrant:
     from simulacra import domains, evaluation
     from simulacra.errors import UserError
     from simulacra.report.comparison import Entrant
@@ -128,13 +141,14 @@ def _file(place: Path, events: Batch, spec: DataSpec, train: Batch | None, *, fu
     if data.spec.x.shape != spec.x.shape:
         raise UserError(f"expected events of shape {spec.x.shape}, {place} has {data.spec.x.shape}; name another")
     made = data[slice(0, len(events))]
-    found = evaluation.evaluate(
-        events[: len(made)], made, spec, domains.observables(spec), train=train, fast=not full, seed=seed
-    )
+    events, observables = events[: len(made)], domains.observables(spec)
+    found = evaluation.evaluate(events, made, spec, observables, train, not full, seed, foreign=foreign)
     return Entrant(place.name, found)
 
 
-def _baselines(first: Surrogate, events: Batch, spec: DataSpec, *, full: bool, seed: int, limit: int) -> list[Entrant]:
+def _baselines(
+    first: Surrogate, events: Batch, spec: DataSpec, *, full: bool, seed: int, limit: int, foreign: bool
+) -> list[Entrant]:
     """The baselines of this layout, trained on the first run's data."""
     from simulacra import recipes, workflow
 
@@ -143,7 +157,7 @@ def _baselines(first: Surrogate, events: Batch, spec: DataSpec, *, full: bool, s
         for name in (n for n in BASELINES if spec.layout in recipes.table()[n]["domain"]):
             data = first.config.data
             surrogate = workflow.fit(name, data["name"], Path(place) / name, seed=seed, threads=1, **data["options"])
-            entrant = _run(surrogate, name, events, spec, full=full, seed=seed, limit=limit)
+            entrant = _run(surrogate, name, events, spec, full=full, seed=seed, limit=limit, foreign=foreign)
             out.append(replace(entrant, baseline=True))
     return out
 

@@ -100,7 +100,7 @@ def judge_run(
     events = some_of(other, limit, parts["test"] if reference is None else None)
     made = counterpart(surrogate, events, seed)
     observables = domains.observables(spec)
-    found = evaluation.evaluate(events, made, spec, observables, train=train, fast=fast, seed=seed)
+    found = evaluation.evaluate(events, made, spec, observables, train, fast, seed, foreign=reference is not None)
     speed = {"ms at batch 1": surrogate.milliseconds(1), "ms at batch 1000": surrogate.milliseconds(1000)}
     model, codec = cast("Any", surrogate.experiment.model), surrogate.experiment.codec
     more = {**held_out(model, codec, some_of(events, ASKED), seed=seed), **codes_of(surrogate, events, train, seed)}

@@ -96,6 +96,7 @@ def evaluate(
     seed: int = 0,
     *,
     classifiers: bool = True,
+    foreign: bool = False,
     classifier_path: str | Path | None = None,
 ) -> Evaluation:
     """Judges generated against real events, both in physical units.
@@ -116,6 +117,8 @@ def evaluate(
         train: the training events: memorisation, the second real sample of floors, the pictures' classifier.
         fast: at most 1,000 events and fewer classifiers.
         classifiers: whether to train any to tell generated from real events.
+        foreign: whether the reference is of another source than the training events, which then are no second sample
+            of it: floors come from the reference itself.
         classifier_path: where the pictures' classifier is kept between evaluations.
 
     Raises:
@@ -128,7 +131,8 @@ def evaluate(
     reference, generated = (some_of(batch, most, mixed=True) for batch in (reference, generated))
     told = [name for name in spec.given if name in reference.given and name in generated.given]
     many = max(len(generated), 2 * FAST_ROWS if fast else most)
-    second = None if train is None else some_of(train, many, mixed=True)
+    learnt = None if train is None else some_of(train, many, mixed=True)
+    second = None if foreign else learnt
     out: dict[str, Measurement] = {}
     weights = weights_of(reference, generated)
     plain = accepted(reference, seed), accepted(generated, seed + 1), None if second is None else accepted(second, seed)
@@ -143,7 +147,7 @@ def evaluate(
         out |= looks.features_of(near, seed)
     if classifiers:
         out |= looks.classifiers_of(seen, reference, generated, plain[2], spec, told, seed, fast)
-    raw = [None if b is None else numbers(b.x, "x") for b in (reference, generated, second)]
+    raw = [None if b is None else numbers(b.x, "x") for b in (reference, generated, learnt)]
     alike = train is None or (reference.weight is None) == (train.weight is None)
     if raw[2] is not None and alike:
         tables = [views.cells(views.folded(x, spec), spec) for x in raw if x is not None]
@@ -155,13 +159,13 @@ def evaluate(
         out |= looks.quality_of(*plain[:2], seed)
     if enough and spec.layout == "image" and train is not None and "label" in train.given:
         taught = accepted(train, seed)
-        out |= looks.pictures_of(*plain[:2], taught, spec, told, seed, fast, classifier_path)
+        out |= looks.pictures_of(*plain[:2], taught, spec, told, seed, fast, classifier_path, foreign=foreign)
     groups = battery(reference, generated, spec, observables, seed=seed)
     size = round(fewest(weights, len(reference), len(generated)))
     out |= {f"battery/{k}": Measurement(g.z, 1.0, 0.0, 1.0, size, "σ") for k, g in groups.groups.items()}
     planted = {} if fast or second is None else sensitivity(reference, second, spec, observables, seed)
     rows = {"reference": len(reference), "generated": len(generated)} | (
-        {} if second is None else {"train": len(second)}
+        {} if learnt is None else {"train": len(learnt)}
     )
     ranges = {
         name: _range(reference.given[name].min().item(), reference.given[name].max().item(), spec.given[name].unit)

@@ -152,17 +152,19 @@ def pictures_of(
     seed: int,
     fast: bool,
     path: str | Path | None,
+    *,
+    foreign: bool = False,
 ) -> dict[str, Measurement]:
     """FID, KID and coverage on a classifier's features, beside the PCA Gaussian's FID; the classes of samples."""
     taught = train[:FAST_PICTURES] if fast else train
     model = train_classifier(taught, spec=spec, path=path, seed=seed_of(seed, "classifier") % 2**31)
     real, real_class = look(model, reference.x)
     made, made_class = look(model, generated.x)
-    second, _ = look(model, train.x[: 5 * len(generated)])
+    second = None if foreign else look(model, train.x[: 5 * len(generated)])[0]
     out = class_shares(real_class, made_class, model.out.out_features)
     out["fid"] = fid(real, made, second, seed=seed)
     out["kid"] = kid(real[:MOST_PAIRS], made[:MOST_PAIRS], seed=seed)
-    near = (v[:MOST_NEIGHBOURS] for v in (real, made, second))
+    near = [v[:MOST_NEIGHBOURS] for v in (real, made, second) if v is not None]
     out |= {f"coverage/{name}": m for name, m in coverage(*near, seed=seed).items()}
     labels = [b.given["label"].flatten().numpy() if "label" in b.given else None for b in (reference, generated)]
     if "label" in told and labels[0] is not None and labels[1] is not None:
