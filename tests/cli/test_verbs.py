@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from simulacra import recipes
 from simulacra.cli import run
 from simulacra.domains import open_data
+from simulacra.surrogate import Surrogate
 from simulacra.training.run import read_losses
 
 from .conftest import COMMAND
@@ -159,7 +162,10 @@ def test_samples_of_points(point_run, tmp_path):
         assert (a["label"] == 2).all()
         assert a["x"].shape == b["x"].shape == (12, 2)
         assert not np.allclose(a["x"], b["x"])  # standardised numbers, not physical ones
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    with zipfile.ZipFile(plain) as archive, Image.open(picture) as shown:
+        for comment in (archive.comment, shown.text["Comment"]):  # type: ignore[attr-defined]
+            about = {"run": str(point_run), "recipe": Surrogate.load(point_run).config.recipe, "seed": 0}
+            assert json.loads(comment) == about
 
 
 def test_beyond_the_trained_range_only_when_asked(shower_run, refuse, tmp_path):

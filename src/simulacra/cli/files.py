@@ -62,24 +62,24 @@ def write_events(path: Path, batch: Batch, spec: DataSpec, attributes: Mapping[s
             named: dict[str, Any] = {name: value.numpy() for name, value in batch.given.items()}
             named |= {f"{name}_names": np.array(field.names) for name, field in spec.given.items() if field.names}
             np.savez_compressed(box, x=batch.x.numpy(), **named)
-            if "sampling" in attributes:  # an archive has a comment, and no other place for words
-                with zipfile.ZipFile(box, "a") as archive:
-                    archive.comment = json.dumps(dict(attributes)).encode()
+            with zipfile.ZipFile(box, "a") as archive:  # its comment is the only place for words
+                archive.comment = json.dumps(dict(attributes)).encode()
             write_atomic(path, box.getvalue())
         elif path.suffix == ".txt":
             from simulacra.domains.text import written
 
             write_atomic(path, "".join(f"{text}\n" for text in written(batch, spec)).encode())
         else:
-            write_atomic(path, _picture(batch, spec))
+            write_atomic(path, _picture(batch, spec, attributes))
     except OSError as error:
         raise UserError(f"expected to write {path}, came {error.strerror or error}; choose another place") from None
 
 
-def _picture(batch: Batch, spec: DataSpec) -> bytes:
+def _picture(batch: Batch, spec: DataSpec, attributes: Mapping[str, Any]) -> bytes:
     from simulacra import figures
 
-    return figures.png(figures.image_grid(batch.x[:100]) if spec.layout == "image" else figures.scatter(batch.x))
+    drawn = figures.image_grid(batch.x[:100]) if spec.layout == "image" else figures.scatter(batch.x)
+    return figures.png(drawn, about=attributes)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

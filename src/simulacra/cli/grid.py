@@ -23,11 +23,13 @@ def write_grid(
     seed: int = 0,
     extrapolate: bool = False,
     nearest: bool = False,
+    about: Mapping[str, Any] | None = None,
 ) -> int:
     """Draws at most n pictures, a hundred at most, and says how many.
 
     Classes to which the run listens have a row each, unless one of them is asked for. To the right of each picture
     stands the nearest training picture where it is asked for, else its partner in the second domain of a coupled GAN.
+    The file's comment says what the pictures are `about`.
     """
     import numpy as np
     import torch
@@ -62,7 +64,7 @@ def write_grid(
         note = f"right of each: the nearest of {len(train):,} training pictures; median distance over that of "
         note += f"{len(held):,} held-out pictures: {np.median(distance) / usual:.2f}"
     grid = figures.image_grid(made.x, columns, 7.5 if beside is not None else 6.0, names, beside, note)
-    write_bytes(out, figures.png(grid))
+    write_bytes(out, figures.png(grid, about=about))
     return n
 
 

@@ -37,6 +37,7 @@ def sample(
     """Writes new events in physical units, at the conditions asked for.
 
     What a recipe does in sampling alone may be another than in training, such as --steps 25 of a diffusion model.
+    The file says what made it: as attributes of .h5, in the comment of .npz and .png.
     """
     import json
 
@@ -71,13 +72,6 @@ def sample(
         if len(rows) < n:
             raise UserError(f"expected {n} events in {like} to take conditions from, it has {len(rows)}; lower -n")
         asked = {**{k: v for k, v in rows.given.items() if k in surrogate.spec.given}, **asked}
-    if drawn:
-        from simulacra.cli.grid import MOST, write_grid
-
-        shown = write_grid(out, surrogate, n, asked, seed=seed, extrapolate=extrapolate, nearest=nearest)
-        left = "" if shown == n else f"; of {n:,}, since a grid has full rows and at most {MOST} pictures"
-        print(f"wrote {shown:,} events to {plain(out)}{left}{calls}")
-        return
     about = {"run": plain(run), "recipe": plain(surrogate.config.recipe), "seed": seed}
     if code:
         about["code"] = plain(" ".join(code))
@@ -85,6 +79,13 @@ def sample(
         about["truncation"] = truncation
     if surrogate.sampling:
         about["sampling"] = json.dumps(surrogate.sampling)
+    if drawn:
+        from simulacra.cli.grid import MOST, write_grid
+
+        shown = write_grid(out, surrogate, n, asked, seed=seed, extrapolate=extrapolate, nearest=nearest, about=about)
+        left = "" if shown == n else f"; of {n:,}, since a grid has full rows and at most {MOST} pictures"
+        print(f"wrote {shown:,} events to {plain(out)}{left}{calls}")
+        return
     made = surrogate.sample(n, asked, seed=seed, raw=raw, extrapolate=extrapolate)
     write_events(out, made, surrogate.spec, about, raw=raw)
     print(f"wrote {n:,} events to {plain(out)}{calls}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -118,11 +119,12 @@ def svg(figure: Figure, words: str = "") -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(words)}"', 1) if words else text
 
 
-def png(figure: Figure, dpi: int = 130) -> bytes:
-    """The figure as PNG bytes."""
+def png(figure: Figure, dpi: int = 130, about: Mapping[str, Any] | None = None) -> bytes:
+    """The figure as PNG bytes; what it is `about` stands in the file's comment, as JSON."""
     box = io.BytesIO()
     with styled():
-        figure.savefig(box, format="png", dpi=dpi)
+        words = {} if about is None else {"Comment": json.dumps(dict(about))}
+        figure.savefig(box, format="png", dpi=dpi, metadata=words)
     return box.getvalue()
 
 
