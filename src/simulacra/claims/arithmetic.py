@@ -156,7 +156,7 @@ def draw_summing(results: Sequence[Result]) -> Figure:
     rows = np.concatenate([r.arrays[key] for key in names for r in shown])
     right = {kind: np.mean([r.arrays[f"{kind}/shares"] for r in results], 0) for kind in DRAWN}
     words = [f"{kind} {', '.join(f'{v:.0%}' for v in share)}" for kind, share in right.items()]
-    note = f"of each four, first - second + third = fourth; right of 1, 3, 10 latents: {'; '.join(words)}"
+    note = f"first - second + third = fourth; right of 1, 3, 10: {'; '.join(words)}"
     return image_grid(rows, 4 * len(shown), width=7.5, names=list(names.values()), note=note)
 
 
