@@ -39,7 +39,10 @@ WHITE: dict[str, dict[str, Any]] = {
     **{key: {"levels": 2} for key in ("pixelcnn", "pixelrnn")},
 }
 """Recipes whose probability of a black and white picture can be asked, and what they are told."""
-TOLD: dict[str, dict[str, Any]] = {name: {"levels": 256, "head": "logistic"} for name in ("pixelcnn", "pixelrnn")}
+TOLD: dict[str, dict[str, Any]] = {
+    **{name: {"levels": 256, "head": "logistic"} for name in ("pixelcnn", "pixelrnn")},
+    "rbm": {"binarise": "threshold"},
+}
 """What recipes are told on grey levels, beside their defaults."""
 APART = {
     "distilled_diffusion": "needs another run",
@@ -59,7 +62,8 @@ PIECE = 250
 INTRODUCTION = (
     f"Made by `python benchmarks/explicit.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for"
     " each training. Every recipe plays as many rounds as fit into the CPU time, as pilots tell, so that"
-    " schedules end with the training; classical recipes play their own few rounds. ± is the standard error over seeds,"
+    " schedules end with the training; classical recipes play their own few rounds. `made`, `nade` and `rbm` know"
+    " black and white only: grey levels are 0 or 1, by a threshold of one half. ± is the standard error over seeds,"
     " of a single seed that of the mean over test pictures. Likelihoods are of the 10,000 test pictures, or of as many"
     f" as {PATIENCE:.0f} seconds of CPU allow (`pictures`); of a bound, K latents each (`draws`), and the number is an"
     " upper limit. A recipe that is told the class gives the probability of a picture of that class (`told`), which is"
