@@ -56,7 +56,7 @@ LIKE_REAL, SHARPER = "sharpness / real, vae_gan", "sharpness, vae_gan / vae"
 def sharpening(seed: int, rounds: int = 1500, rows: int = 10_000) -> Result:
     """Samples of a VAE whose decoder is judged by a critic, and of a plain one, which with another is the control."""
     seen, held = parts(rows)
-    builds: Mapping[str, Any] = {"vae_gan": partial(vae_gan, latent=16), "vae": vae, "vae again": vae}
+    builds: Mapping[str, Any] = {"vae_gan": partial(vae_gan, latent=16, lr=3e-4), "vae": vae, "vae again": vae}
     sharp, arrays = {}, {"digits": held.x[:10].numpy()}
     for name, build in builds.items():
         game = learn(partial(build, rounds=rounds), PICTURES, Batch(seen.x), seed, "kinds of codes", name)

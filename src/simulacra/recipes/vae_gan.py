@@ -25,7 +25,7 @@ def vae_gan(
     weight: float = 10.0,
     latent: int = 32,
     width: int = 16,
-    lr: float = 3e-4,
+    lr: float = 1e-3,
     batch: int = 64,
     rounds: int = 2000,
 ) -> Experiment:
@@ -33,7 +33,8 @@ def vae_gan(
 
     Pictures that differ by a pixel's shift are far apart in squared error, which is why a VAE blurs; the critic's
     features are a learned similarity, in which they are near. Encoder, decoder and critic each have their own loss;
-    `weight` is that of the similarity in the decoder's. It has no likelihood. DCGAN networks, Adam(3e-4, 0.5).
+    `weight` is that of the similarity in the decoder's. It has no likelihood. DCGAN networks, Adam(1e-3, 0.5); the
+    paper has RMSProp at 3e-4.
     """
     need_layout(data, "vae_gan", *DOMAIN)
     codec = ImageCodec(data, size=0)
