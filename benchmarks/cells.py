@@ -40,8 +40,10 @@ HARNESS = 1
 """Raised where this file changes what a cell measures."""
 
 
+QUIET = 0.0108
+"""CPU seconds of a turn of `pace` on the quiet machine of docs/gan_speed.md of 2026-11-21: 1/7.2 of its DCGAN round."""
 CROWDED = 1.3
-"""Processes that want a core, from which on a cell says so."""
+"""Processes that want a core, from which on a cell without a pace says so."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Trained:
     Attributes:
         seconds: of CPU that training took; looking is not counted.
         images: real events that the data's stream gave, or, where the game reads none of it, its own streams.
+        pace: how slow the machine was, see `pace`; the budget was as much longer.
     """
 
     experiment: Experiment
@@ -77,6 +80,7 @@ class Trained:
     seconds: float
     images: int
     rounds: int
+    pace: float = 1.0
 
     def sample(self, n: int, given: Mapping[str, torch.Tensor], *words: str) -> Batch:
         """Physical samples; other `words`, other dice."""
@@ -121,19 +125,48 @@ def build(cell: Cell) -> tuple[Experiment, Any, Mapping[str, torch.Tensor]]:
     return experiment, dataset, rows
 
 
+def pace(turns: int = 12) -> float:
+    """CPU seconds that a fixed piece of work takes, over what it takes on the quiet machine of the first tables.
+
+    Steps of Adam on a small convolutional network: other work on the machine makes it slower, as it makes trainings.
+    """
+    network = nn.Sequential(
+        nn.Conv2d(1, 32, 3, 2, 1),
+        nn.LeakyReLU(),
+        nn.Conv2d(32, 64, 3, 2, 1),
+        nn.LeakyReLU(),
+        nn.Conv2d(64, 128, 3, 2, 1),
+    )
+    optimizer, x = torch.optim.Adam(network.parameters()), torch.ones(64, 1, 32, 32)
+    start = 0.0
+    for turn in range(turns + 2):
+        start = time.process_time() if turn == 2 else start
+        optimizer.zero_grad()
+        network(x).square().mean().backward()
+        optimizer.step()
+    return (time.process_time() - start) / turns / QUIET
+
+
 def trained(cell: Cell, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None) -> Trained:
     """Plays the recipe's game for the CPU minutes of the cell; `look(images, so far)` at every mark of images seen.
 
     The number of rounds follows from two pilot games, of `PILOT` rounds and of twice as many, which go through all
-    their stages: the second says what a round costs after a beginning that may be dear. With 0 minutes the recipe
-    plays its own.
+    their stages: the second says what a round costs after a beginning that may be dear. A fixed piece of work before,
+    between and after them says how slow the machine is just now, and minutes are those of a quiet one. With 0 minutes
+    the recipe plays its own rounds.
     """
     if not cell.minutes:
         return _played(cell, None, sorted(marks), look)
-    budget = 60 * cell.minutes
-    begun, more = (_played(cell, rounds).seconds for rounds in (PILOT, 2 * PILOT))
-    each = max(more - begun, begun / 1000) / PILOT
-    return _played(cell, max(PILOT, round(PILOT + (budget - begun) / each)), sorted(marks), look)
+    paces, seconds = [pace()], []
+    for rounds in (PILOT, 2 * PILOT):
+        seconds.append(_played(cell, rounds).seconds)
+        paces.append(pace())
+    slow = float(np.mean(paces))
+    begun, more = seconds
+    budget, each = 60 * cell.minutes * slow, max(more - begun, begun / 1000) / PILOT
+    found = _played(cell, max(PILOT, round(PILOT + (budget - begun) / each)), sorted(marks), look)
+    found.pace = slow
+    return found
 
 
 def _played(
@@ -225,9 +258,16 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
 
 
 def crowded(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    """A paragraph on cells that were made while more processes wanted the cores than there are: they saw less."""
-    names = [f"`{name}`" for name, found in rows.items() if any(r.get("busy", 0) > CROWDED for r in found)]
-    words = "Made on a crowded machine, where a CPU second sees up to a third fewer events"
+    """A paragraph on cells that saw less, for the machine was crowded or slow, and its pace did not count yet.
+
+    `slow` is noted by hand, where a benchmark on the same day took longer.
+    """
+
+    def less(cell: Mapping[str, Any]) -> bool:
+        return "pace" not in cell and (cell.get("slow", False) or cell.get("busy", 0) > CROWDED)
+
+    names = [f"`{name}`" for name, found in rows.items() if any(map(less, found))]
+    words = "Made on a crowded or slow machine, where a CPU second sees up to 40 % fewer events"
     return [f"{words}: {', '.join(names)}.", ""] if names else []
 
 

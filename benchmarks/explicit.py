@@ -62,8 +62,9 @@ PIECE = 250
 INTRODUCTION = (
     f"Made by `python benchmarks/explicit.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for"
     " each training. Every recipe plays as many rounds as fit into the CPU time, as pilots tell, so that"
-    " schedules end with the training; classical recipes play their own few rounds. `made`, `nade` and `rbm` know"
-    " black and white only: grey levels are 0 or 1, by a threshold of one half. ± is the standard error over seeds,"
+    " schedules end with the training; a fixed piece of work beside them says how slow the machine is, and minutes are"
+    " those of a quiet one. Classical recipes play their own few rounds. `made`, `nade` and `rbm` know black and white"
+    " only: grey levels are 0 or 1, by a threshold of one half. ± is the standard error over seeds,"
     " of a single seed that of the mean over test pictures. Likelihoods are of the 10,000 test pictures, or of as many"
     f" as {PATIENCE:.0f} seconds of CPU allow (`pictures`); of a bound, K latents each (`draws`), and the number is an"
     " upper limit. A recipe that is told the class gives the probability of a picture of that class (`told`), which is"
@@ -102,6 +103,7 @@ def measure(cell: Cell) -> dict[str, Any]:
     out: dict[str, Any] = {
         "likelihood": _likelihood(found, test),
         "seconds": found.seconds,
+        "pace": found.pace,
         "images": found.images,
         "rounds": found.rounds,
         "parameters": sum(found.parameters().values()),

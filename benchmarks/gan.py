@@ -49,7 +49,8 @@ ENOUGH = {"mnist": 0.95}
 INTRODUCTION = (
     f"Made by `python benchmarks/gan.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for each"
     " training. Every recipe plays at its default arguments; as many rounds as fit into the CPU time, as pilots of 40"
-    " and 80 rounds tell, so that schedules end with the training. Samples come from averaged weights where a recipe"
+    " and 80 rounds tell, so that schedules end with the training; a fixed piece of work beside them says how slow"
+    " the machine is, and minutes are those of a quiet one. Samples come from averaged weights where a recipe"
     f" has them. {N:,} samples stand against {N:,} held-out pictures on the features of the classifier that ships with"
     " the package; FID is the squared distance, KID is multiplied by 1,000. ± is the standard error over seeds, of one"
     " seed the estimator's own. The floor is real against real at the same sizes."
@@ -121,6 +122,7 @@ def measure(cell: Cell) -> dict[str, Any]:
         "accuracy": accuracy(classifier, real.x, label),
         "curve": curve,
         "seconds": found.seconds,
+        "pace": found.pace,
         "images": found.images,
         "rounds": found.rounds,
         "parameters": found.parameters(),

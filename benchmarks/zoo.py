@@ -78,6 +78,7 @@ def measure(cell: Cell) -> dict[str, Any]:
         "milliseconds": found.milliseconds(1000, 3),
         "rounds": found.rounds,
         "seconds": found.seconds,
+        "pace": found.pace,
         "points": np.round(made[:600].numpy(), 3).tolist() if cell.seed == 0 else [],
     }
 
