@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from loop import hardware
+from pace import pace
 from torch import nn
 
 from simulacra import recipes
@@ -38,12 +39,6 @@ PILOT = 40
 """Rounds whose CPU time tells how many fit into the budget."""
 HARNESS = 1
 """Raised where this file changes what a cell measures."""
-
-
-QUIET = 0.0108
-"""CPU seconds of a turn of `pace` on the quiet machine of docs/gan_speed.md of 2026-11-21: 1/7.2 of its DCGAN round."""
-CROWDED = 1.3
-"""Processes that want a core, from which on a cell without a pace says so."""
 
 
 @dataclass(frozen=True)
@@ -123,28 +118,6 @@ def build(cell: Cell) -> tuple[Experiment, Any, Mapping[str, torch.Tensor]]:
             training_spec(dataset, rows["train"]), chosen.resolve(dict(cell.arguments))
         )
     return experiment, dataset, rows
-
-
-def pace(turns: int = 12) -> float:
-    """CPU seconds that a fixed piece of work takes, over what it takes on the quiet machine of the first tables.
-
-    Steps of Adam on a small convolutional network: other work on the machine makes it slower, as it makes trainings.
-    """
-    network = nn.Sequential(
-        nn.Conv2d(1, 32, 3, 2, 1),
-        nn.LeakyReLU(),
-        nn.Conv2d(32, 64, 3, 2, 1),
-        nn.LeakyReLU(),
-        nn.Conv2d(64, 128, 3, 2, 1),
-    )
-    optimizer, x = torch.optim.Adam(network.parameters()), torch.ones(64, 1, 32, 32)
-    start = 0.0
-    for turn in range(turns + 2):
-        start = time.process_time() if turn == 2 else start
-        optimizer.zero_grad()
-        network(x).square().mean().backward()
-        optimizer.step()
-    return (time.process_time() - start) / turns / QUIET
 
 
 def trained(cell: Cell, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None) -> Trained:
@@ -255,20 +228,6 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
             write_atomic(place(folder, cell), canonical({"code": code(cell), "busy": busy, **found}))
             print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
         yield cell
-
-
-def crowded(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    """A paragraph on cells that saw less, for the machine was crowded or slow, and its pace did not count yet.
-
-    `slow` is noted by hand, where a benchmark on the same day took longer.
-    """
-
-    def less(cell: Mapping[str, Any]) -> bool:
-        return "pace" not in cell and (cell.get("slow", False) or cell.get("busy", 0) > CROWDED)
-
-    names = [f"`{name}`" for name, found in rows.items() if any(map(less, found))]
-    words = "Made on a crowded or slow machine, where a CPU second sees up to 40 % fewer events"
-    return [f"{words}: {', '.join(names)}.", ""] if names else []
 
 
 def numbers(m: Any) -> list[float]:

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, crowded, kept, numbers, over_seeds, spread, trained
+from cells import Cell, Trained, build, command, kept, numbers, over_seeds, spread, trained
+from pace import crowded
 
 from simulacra import recipes
 from simulacra.batch import Batch, join

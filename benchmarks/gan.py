@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, crowded, kept, numbers, spread, trained
+from cells import Cell, Trained, build, command, kept, numbers, spread, trained
+from pace import crowded
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
