@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import torch
@@ -15,10 +16,11 @@ CROWDED = 1.3
 """Processes that want a core, from which on a cell without a pace says so."""
 
 
-def pace(turns: int = 12) -> float:
+def pace(turns: int = 25, warm: int = 5) -> float:
     """CPU seconds that a fixed piece of work takes, over what it takes on the quiet machine of the first tables.
 
-    Steps of Adam on a small convolutional network: other work on the machine makes it slower, as it makes trainings.
+    Steps of Adam on a small convolutional network, the median of so many: other work on the machine makes it slower,
+    as it makes trainings.
     """
     network = nn.Sequential(
         nn.Conv2d(1, 32, 3, 2, 1),
@@ -27,14 +29,14 @@ def pace(turns: int = 12) -> float:
         nn.LeakyReLU(),
         nn.Conv2d(64, 128, 3, 2, 1),
     )
-    optimizer, x = torch.optim.Adam(network.parameters()), torch.ones(64, 1, 32, 32)
-    start = 0.0
-    for turn in range(turns + 2):
-        start = time.process_time() if turn == 2 else start
+    optimizer, x, taken = torch.optim.Adam(network.parameters()), torch.ones(64, 1, 32, 32), []
+    for _ in range(warm + turns):
+        start = time.process_time()
         optimizer.zero_grad()
         network(x).square().mean().backward()
         optimizer.step()
-    return (time.process_time() - start) / turns / QUIET
+        taken.append(time.process_time() - start)
+    return median(taken[warm:]) / QUIET
 
 
 def crowded(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
