@@ -23,16 +23,20 @@ def strong(model: Any, scale: float = 0.8) -> Any:
 def machines() -> dict:
     made = {
         "rbm": RBM((6,), 4),
+        "rbm, centred": RBM((6,), 4, centred=True),
         "boltzmann": BoltzmannMachine((6,)),
         "boltzmann with hidden": BoltzmannMachine((6,), hidden=3),
     }
+    for offset in (made["rbm, centred"].visible_offset, made["rbm, centred"].hidden_offset):
+        offset.copy_(torch.linspace(0.1, 0.8, len(offset)))
     return {name: strong(model) for name, model in made.items()}
 
 
 def joint_energy(model, v: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
     """E(v, h) written out with loops over units, one state."""
     if isinstance(model, RBM):
-        pairs = sum(v[i] * h[j] * model.weight[i, j] for i in range(len(v)) for j in range(len(h)))
+        a, b = v - model.visible_offset, h - model.hidden_offset
+        pairs = sum(a[i] * b[j] * model.weight[i, j] for i in range(len(v)) for j in range(len(h)))
         return -(model.bias @ v + model.hidden_bias @ h + pairs)
     s, weight = torch.cat([v, h]), model.weight
     pairs = sum(s[i] * s[j] * weight[i, j] for i in range(len(s)) for j in range(i))
@@ -42,7 +46,7 @@ def joint_energy(model, v: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("name", machines())
 def test_the_free_energy_sums_over_hidden_states(name):
     model = machines()[name]
-    hidden = {"rbm": 4, "boltzmann": 0, "boltzmann with hidden": 3}[name]
+    hidden = {"boltzmann": 0, "boltzmann with hidden": 3}.get(name, 4)
     v = states(6)[[3, 44]]
     for row in range(2):
         each = torch.stack([-joint_energy(model, v[row], h) for h in states(hidden)])
@@ -65,6 +69,8 @@ def test_either_layer_gives_the_same_partition_function():
     wide, tall = strong(RBM((3,), 7)), RBM((7,), 3)
     tall.weight.data = wide.weight.data.T
     tall.bias.data, tall.hidden_bias.data = wide.hidden_bias.data, wide.bias.data
+    wide.visible_offset = tall.hidden_offset = torch.tensor([0.3, 0.9, 0.1])
+    wide.hidden_offset = tall.visible_offset = torch.linspace(0, 1, 7)
     assert wide.log_partition().item() == pytest.approx(tall.log_partition().item(), abs=1e-4)
     with pytest.raises(UserError, match="annealed"):
         RBM((30,), 21).log_partition()
@@ -86,7 +92,7 @@ def test_a_move_leaves_the_distribution_unchanged(name, beta):
     assert abs(chi.sum() - len(chi)) < 5 * (2 * len(chi)) ** 0.5
 
 
-@pytest.mark.parametrize("name", ["rbm", "boltzmann", "boltzmann with hidden"])
+@pytest.mark.parametrize("name", machines())
 def test_the_gradient_of_the_contrast_is_that_of_the_likelihood(name):
     """With fantasies from the model itself."""
     model, every = machines()[name], states(6)
@@ -100,6 +106,33 @@ def test_the_gradient_of_the_contrast_is_that_of_the_likelihood(name):
     have = torch.autograd.grad(next(iter(model.loss(data).parts.values())), list(model.parameters()))
     for a, b in zip(want, have, strict=True):
         assert torch.allclose(a, b, atol=0.012)
+
+
+def test_offsets_follow_the_hidden_units_and_change_no_probability():
+    model, every = machines()["rbm, centred"], states(6)
+    with torch.no_grad():
+        before, far = model.log_tempered(every, 1.0).log_softmax(0), model.hidden_offset - model.hidden_bias.sigmoid()
+        bias = model.bias.clone()
+        for _ in range(300):
+            model.centre()
+        after, near = model.log_tempered(every, 1.0).log_softmax(0), model.hidden_offset - model.hidden_bias.sigmoid()
+    assert (bias - model.bias).abs().min() > 1e-3
+    assert torch.allclose(before, after, atol=1e-4)
+    assert torch.allclose(near, far * 0.99**300, atol=1e-5)
+
+
+def test_a_centred_machine_begins_with_the_bits_of_the_data():
+    torch.manual_seed(0)
+    often = torch.tensor([0.0, 0.1, 0.5, 0.9, 1.0])
+    model = RBM((5,), 3, particles=2000, centred=True)
+    model.begin(Batch(torch.bernoulli(often.expand(2000, -1))))
+    assert torch.allclose(model.fantasies.mean(0), often, atol=0.05)
+    assert torch.allclose(model.bias.sigmoid(), often, atol=0.05)
+    assert model.bias.isfinite().all()
+    model.burn = 0
+    kept = {tuple(row) for row in model.fantasies[:1].tolist()}
+    model.fantasies = model.fantasies[:1]
+    assert {tuple(row) for row in model.sample(50).x.tolist()} == kept
 
 
 def test_contrastive_divergence_is_biased_and_persistence_is_not():

@@ -15,12 +15,14 @@ from simulacra.training.game import Loss
 
 ENUMERATED = 20
 """Units whose states are all summed over, at most."""
+FOLLOW = 0.01
+"""How fast the offsets of hidden units follow, a round."""
 
 
 class RBM(nn.Module):
     """A restricted Boltzmann machine: bits v and h with connections between the two layers only.
 
-        E(v, h) = -b.v - c.h - v W h,    F(v) = -log sum_h e^-E = -b.v - sum_j softplus(c_j + (v W)_j)
+        E(v, h) = -b.v - c.h - (v - m) W (h - l),    F(v) = -log sum_h e^-E(v, h)
 
     and `P(v) = e^-F(v) / Z`. `energy` is the free energy F, so it is -log P up to the constant log Z, in nats. The loss
     is the contrastive difference `F(data) - F(fantasies)` with fantasies held fixed: its gradient is that of the
@@ -29,12 +31,18 @@ class RBM(nn.Module):
     were left a round ago (`persistent`, which loses its bias as the learning rate falls). Encoded x is 0 or 1,
     [B, *shape]; conditions are left aside.
 
+    The offsets m and l are 0 in the textbooks' machine. Of a `centred` one m is the mean of the first data, l follows
+    sigmoid(c), what hidden units are at m, and b moves along so that P stays as it is. That adds no distribution, but
+    makes the gradient of W one of covariances: without offsets all weights of a pixel that is mostly black push the
+    same way.
+
     Args:
         shape: of an event, D bits.
         hidden: H units.
         steps: k.
         particles: of the persistent chains; 0 for chains that start at the data.
-        burn: Gibbs steps of a sample, from the states that `v` has for W = 0.
+        burn: Gibbs steps of a sample, from where one of the persistent chains was left, or else from independent bits.
+        centred: offsets that follow the data, from `begin` on.
 
     Example:
         >>> model = RBM((2,), 3)
@@ -42,20 +50,42 @@ class RBM(nn.Module):
         >>> (-model.energy(batch) - model.log_partition()).exp().shape, model.sample(4).x.shape
         (torch.Size([2]), torch.Size([4, 2]))
 
-    Source: Hinton (2002), CD-k; Tieleman (2008), persistent CD; Smolensky (1986).
+    Source: Hinton (2002), CD-k; Tieleman (2008), persistent CD; Smolensky (1986); Montavon and Müller, "Deep Boltzmann
+    machines and the centering trick" (2012).
     """
 
     fantasies: Tensor
+    visible_offset: Tensor
+    hidden_offset: Tensor
 
     def __init__(
-        self, shape: tuple[int, ...], hidden: int, *, steps: int = 1, particles: int = 0, burn: int = 500
+        self,
+        shape: tuple[int, ...],
+        hidden: int,
+        *,
+        steps: int = 1,
+        particles: int = 0,
+        burn: int = 500,
+        centred: bool = False,
     ) -> None:
         super().__init__()
-        self.shape, self.steps, self.burn = shape, steps, burn
+        self.shape, self.steps, self.burn, self.centred = shape, steps, burn, centred
         visible = math.prod(shape)
         self.weight = nn.Parameter(0.01 * torch.randn(visible, hidden))
         self.bias, self.hidden_bias = nn.Parameter(torch.zeros(visible)), nn.Parameter(torch.zeros(hidden))
         self.register_buffer("fantasies", torch.bernoulli(torch.full((particles, visible), 0.5)))
+        self.register_buffer("visible_offset", torch.zeros(visible))
+        self.register_buffer("hidden_offset", torch.zeros(hidden))
+
+    @torch.no_grad()
+    def begin(self, batch: Batch) -> None:
+        """Centres the machine on data, and begins chains and biases with bits that are as often 1 as there."""
+        data = batch.x.flatten(1)
+        often = (data.sum(0) + 0.5) / (len(data) + 1)
+        self.visible_offset.copy_(often)
+        self.bias.copy_(often.logit())
+        self.hidden_offset.fill_(0.5)
+        self.fantasies.copy_(self.base(len(self.fantasies)))
 
     def free_energy(self, v: Tensor) -> Tensor:
         """F of flat bits [B, D], [B]."""
@@ -66,8 +96,10 @@ class RBM(nn.Module):
         return self.free_energy(batch.x.flatten(1))
 
     def log_tempered(self, v: Tensor, beta: float) -> Tensor:
-        """`log sum_h exp(b.v + beta (c.h + v W h))`, [B]: independent bits at beta = 0, the machine at beta = 1."""
-        return v @ self.bias + functional.softplus(beta * (self.hidden_bias + v @ self.weight)).sum(1)
+        """`log sum_h exp(b.v + beta (c.h + (v - m) W (h - l)))`, [B]: independent bits at beta 0, the machine at 1."""
+        field = self.field(v)
+        lead = v @ self.bias - beta * (field - self.hidden_bias) @ self.hidden_offset
+        return lead + functional.softplus(beta * field).sum(1)
 
     def log_base(self) -> Tensor:
         """The log partition function at beta = 0."""
@@ -81,12 +113,25 @@ class RBM(nn.Module):
     @torch.no_grad()
     def move(self, v: Tensor, beta: float = 1.0) -> Tensor:
         """One Gibbs step of flat bits: all hidden units given v, then all of v given them."""
-        h = torch.bernoulli((beta * (self.hidden_bias + v @ self.weight)).sigmoid())
-        return torch.bernoulli((self.bias + beta * (h @ self.weight.T)).sigmoid())
+        h = torch.bernoulli((beta * self.field(v)).sigmoid())
+        return torch.bernoulli((self.bias + beta * (h - self.hidden_offset) @ self.weight.T).sigmoid())
+
+    def field(self, v: Tensor) -> Tensor:
+        """`c + (v - m) W`, [B, H]: the log odds that a hidden unit is 1."""
+        return self.hidden_bias + (v - self.visible_offset) @ self.weight
+
+    @torch.no_grad()
+    def centre(self) -> None:
+        """Moves the hidden offsets a little towards sigmoid(c), and b so that the distribution stays as it is."""
+        change = FOLLOW * (self.hidden_bias.sigmoid() - self.hidden_offset)
+        self.hidden_offset += change
+        self.bias += self.weight @ change
 
     def loss(self, batch: Batch) -> Loss:
-        """The contrastive difference of free energies; persistent chains move on with every call."""
+        """The contrastive difference of free energies; persistent chains and offsets move on with every call."""
         data = batch.x.flatten(1)
+        if self.centred:
+            self.centre()
         v = self.fantasies if len(self.fantasies) else data
         for _ in range(self.steps):
             v = self.move(v)
@@ -112,7 +157,9 @@ class RBM(nn.Module):
             )
         if hidden <= visible:
             h = states(hidden).to(self.weight)
-            return (h @ self.hidden_bias + functional.softplus(self.bias + h @ self.weight.T).sum(1)).logsumexp(0)
+            back = (h - self.hidden_offset) @ self.weight.T
+            each = h @ self.hidden_bias - back @ self.visible_offset
+            return (each + functional.softplus(self.bias + back).sum(1)).logsumexp(0)
         return self.log_tempered(states(visible).to(self.weight), 1.0).logsumexp(0)
 
     def log_normaliser(self) -> tuple[float, float]:
@@ -121,8 +168,9 @@ class RBM(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, given: Given = {}) -> Batch:
-        """n new events, each the end of its own chain of `burn` Gibbs steps: approximate until the chain has mixed."""
-        v = self.base(n)
+        """n new events, each the end of a chain of its own of `burn` Gibbs steps: approximate until it has mixed."""
+        left = self.fantasies
+        v = left[torch.randint(len(left), (n,), device=left.device)] if len(left) else self.base(n)
         for _ in range(self.burn):
             v = self.move(v)
         return Batch(v.view(-1, *self.shape), given)
