@@ -13,7 +13,7 @@ from simulacra.markov.boltzmann import ising
 from simulacra.markov.rbm import RBM
 
 
-@pytest.mark.parametrize(("which", "small"), [(0, {"rounds": 10, "chains": 50}), (1, {"rounds": 3, "rows": 300})])
+@pytest.mark.parametrize(("which", "small"), [(0, {"rounds": 30, "chains": 50}), (1, {"rounds": 3, "rows": 300})])
 def test_the_experiments_give_the_quantities_of_their_bounds_and_a_picture(which, small, monkeypatch):
     monkeypatch.setattr(energies, "STEPS", (1, 2))
     monkeypatch.setattr(energies, "TEMPERATURES", (1, 2))

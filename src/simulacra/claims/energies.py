@@ -74,7 +74,7 @@ def chaining(seed: int, rounds: int = 1500, chains: int = 20_000) -> Result:
         assert isinstance(model, RBM)
         return model
 
-    early, late = learnt(rounds // 5), learnt(rounds)
+    early, late = learnt(rounds // 30), learnt(rounds)
     with draws(seed):
         bias = contrasted(early, data, STEPS, chains)
         exact = float(late.log_partition())
