@@ -89,6 +89,7 @@ CLAIMS = (
         experiment=ending,
         bounds={VALUE: (-0.03, 0.03), HALF: (-math.inf, 0.05), FAR: (-math.inf, 0.1)},
         control="the same discriminator, against a generator that never steps.",
+        seeds=8,
         budget="1,500 rounds on 256 points of a Gaussian, two games",
         figure=draw_ending,
         note="The saturating loss, one turn each, no help. V is the value at the last discriminator, "

@@ -29,6 +29,7 @@ RING = TOYS["ring8"]
 assert isinstance(RING, Mixture)
 CENTRES = RING.centres
 WIDTH = 0.2
+CHAIN = 400
 WIDE = Mixture("ring of wide Gaussians", CENTRES, WIDTH)
 LEARNT, IDEAL = (
     "bound on -log p minus the true -log p / nats, learnt denoiser",
@@ -39,23 +40,25 @@ LEARNT, IDEAL = (
 def bounding(seed: int, rounds: int = 2000, rows: int = 20_000) -> Result:
     """DDPM's bound with a learnt and with an exact denoiser; in the control both are shown the event itself."""
     spec, data = DataSpec("ring", "vector", Field((2,))), Batch(WIDE.sample(20_000, seed=seed))
-    game = learn(partial(ddpm, chain=200, steps=200, variance="large", rounds=rounds), spec, data, seed, "diffusing")
+    game = learn(
+        partial(ddpm, chain=CHAIN, steps=CHAIN, variance="large", rounds=rounds), spec, data, seed, "diffusing"
+    )
     test = WIDE.sample(rows, seed=seed + 1)
     code = game.codec.encode(Batch(test))
     stretch = game.codec.log_det(Batch(test)).double()
     truth = WIDE.log_prob(test) - stretch
     scale = float(code.x.std() / test.std())
     unit = Mixture("unit", tuple((x * scale, y * scale) for x, y in WIDE.centres), WIDTH * scale)
-    models = {LEARNT: game.model, IDEAL: exact(DiffusionChain, unit, Chain(steps=200), Ancestral(variance="large"))}
+    models = {LEARNT: game.model, IDEAL: exact(DiffusionChain, unit, Chain(steps=CHAIN), Ancestral(variance="large"))}
     values, control = {}, {}
     for name, model in models.items():
         events: Any = code if name == LEARNT else Batch(test.double() * scale)
         known: Any = truth if name == LEARNT else unit.log_prob(events.x)
         with draws(seed):
-            values[name] = float((known - model.log_prob_bound(events, times=200)).mean())
+            values[name] = float((known - model.log_prob_bound(events, times=CHAIN)).mean())
         model.denoise = lambda x, t, given, shown=events: Denoised(shown.x, x)
         with draws(seed):
-            control[name] = float((known - model.log_prob_bound(events, times=200)).mean())
+            control[name] = float((known - model.log_prob_bound(events, times=CHAIN)).mean())
     return Result(values, control)
 
 
@@ -118,10 +121,10 @@ CLAIMS = (
         experiment=bounding,
         bounds={LEARNT: ABOVE, IDEAL: (0.0, 0.1)},
         control="a denoiser that is shown the event itself, and so has no bound.",
-        budget="2,000 rounds on 128 events of eight wide Gaussians, a chain of 200 steps",
+        budget="2,000 rounds on 128 events of eight wide Gaussians, a chain of 400 steps",
         figure=draw_bounding,
         note="The mean of -log p of a model lies above that of the truth, by the KL divergence, and the bound above "
-        "both. With the exact denoiser the rest is what a chain of 200 steps gives away. Its steps back are "
+        "both. With the exact denoiser the rest is what a chain of 400 steps gives away. Its steps back are "
         "as wide as those of the noise.",
     ),
     Claim(

@@ -161,6 +161,7 @@ CLAIMS = (
         experiment=clustering,
         bounds={f"log p(x), {name} - N(0, 1), nats": (0.1, math.inf) for name in ("mixture", "VampPrior")},
         control="data that are one Gaussian.",
+        seeds=8,
         budget="800 rounds on 128 points of the plane, three priors on two sets of data",
         figure=draw_clustering,
         note="Importance-weighted bounds of 64 codes on held-back points of a ring of eight Gaussians.",

@@ -84,6 +84,7 @@ CLAIMS = (
         experiment=shifting,
         bounds={BETTER: (-math.inf, 0.0)},
         control="the same pictures with their pixels in other places, the same for all.",
+        seeds=8,
         budget="1,500 rounds on 64 MNIST digits somewhere in 16 x 16 pixels, four games",
         figure=draw_shifting,
         note="Codes of 16 numbers, and as many parameters. Opposite edges of a picture meet, so that every pixel has "

@@ -69,6 +69,7 @@ CLAIMS = (
         experiment=resting,
         bounds={RESTS: (-math.inf, 1.5), ARRIVES: (-math.inf, 1.5)},
         control="a restoration by one Gaussian, which cannot tell from where a corrupted event came.",
+        seeds=8,
         budget="4,000 rounds on 256 events of eight wide Gaussians, two trainings; walks of 200 steps",
         figure=draw_resting,
         note="Corruption is Gaussian, half as wide as the data, and joins neighbouring modes. W1 is exact, between "
