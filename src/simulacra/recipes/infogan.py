@@ -40,7 +40,7 @@ def infogan(
     lr: float = 2e-4,
     generator_lr: float = 1e-3,
     rounds: int = 4000,
-    batch: int = 128,
+    batch: int | None = None,
     ema: float = 0.995,
 ) -> Experiment:
     """Some latent numbers are codes that can be read off the events: they come to mean something, without labels.
@@ -48,8 +48,9 @@ def infogan(
     A code of `categories` kinds and `continuous` numbers from U(-1, 1) beside z; a head of the critic reads them off
     generated events, and both players raise the bound on the mutual information. `information` is the generator's
     weight: at 0 the critic still reads, and finds nothing. The data's conditions are left aside. Adam with 2e-4 for the
-    critic and 1e-3 for the generator, batch 128 and latent 62 as in the paper for digits; the networks are DCGAN's, and
-    three hidden layers for points.
+    critic and 1e-3 for the generator and latent 62 as in the paper for digits; batch 64 in place of 128, which gives
+    twice the turns for as many pictures and finds more of the digits. The networks are DCGAN's; for points three hidden
+    layers and batch 128.
     """
     need_layout(data, "infogan", *DOMAIN)
     if categories < 2 and continuous < 1:
@@ -81,7 +82,7 @@ def infogan(
         ],
         codec,
         rounds,
-        batch,
+        batch or (64 if picture else 128),
         modules(game=game, model=model),
         [EMA(game.generator, model.generator, ema)],
     )
