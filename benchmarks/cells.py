@@ -129,23 +129,29 @@ def trained(cell: Cell, marks: Iterable[int] = (), look: Callable[[int, Trained]
     the recipe plays its own rounds.
     """
     if not cell.minutes:
-        return _played(cell, None, sorted(marks), look)
+        return played(cell, None, sorted(marks), look)
     paces, seconds = [pace()], []
     for rounds in (PILOT, 2 * PILOT):
-        seconds.append(_played(cell, rounds).seconds)
+        seconds.append(played(cell, rounds).seconds)
         paces.append(pace())
     slow = float(np.mean(paces))
     begun, more = seconds
     budget, each = 60 * cell.minutes * slow, max(more - begun, begun / 1000) / PILOT
-    found = _played(cell, max(PILOT, round(PILOT + (budget - begun) / each)), sorted(marks), look)
+    found = played(cell, max(PILOT, round(PILOT + (budget - begun) / each)), sorted(marks), look)
     found.pace = slow
     return found
 
 
-def _played(
-    cell: Cell, rounds: int | None, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None
+def played(
+    cell: Cell,
+    rounds: int | None,
+    marks: Iterable[int] = (),
+    look: Callable[[int, Trained], None] | None = None,
+    alone: str | None = None,
 ) -> Trained:
+    """Plays the recipe's game for so many rounds, or its own; of its players only the one that is named, if one is."""
     experiment, dataset, rows = build(cell)
+    experiment.players = [p for p in experiment.players if alone in (None, p.name)]
     experiment.clock = experiment.clock._replace(rounds=rounds or experiment.clock.rounds)
     state = Trained(experiment, dataset, rows, cell.seed, 0.0, 0, 0)
     data = DataStream(dataset, rows["train"], experiment.codec, seed=cell.seed)

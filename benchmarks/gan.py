@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, numbers, spread, trained
+from cells import Cell, Trained, build, command, kept, numbers, played, spread, trained
 from pace import crowded
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
@@ -36,6 +36,7 @@ N, FEW = 5000, 2000
 MEANT = {
     "category": "mutual information of the code's category and its picture's class, as a share of their mean entropy",
     "critic right": "share of real test pictures that the critic itself names; `sgan` saw ten labels of each class",
+    "labels only": "the same where nobody but the classifier plays, for as many rounds: what ten labels alone give",
 }
 """What only some recipes have, and what it is."""
 DATA = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST", "emoji": "Emoji of 16 x 16 in colour"}
@@ -129,12 +130,12 @@ def measure(cell: Cell) -> dict[str, Any]:
         "parameters": found.parameters(),
         "milliseconds": {str(size): found.milliseconds(size) for size in (1, 1000)},
         "finite": bool(torch.isfinite(made.x).all()),
-        **_meant(found, classifier, real),
+        **_meant(cell, found, classifier, real),
         **(_copying(made.x, real.x, spare.x) if cell.data == "emoji" else {}),
     }
 
 
-def _meant(found: Trained, classifier: Any, real: Batch) -> dict[str, float]:
+def _meant(cell: Cell, found: Trained, classifier: Any, real: Batch) -> dict[str, float]:
     """How far a category among the codes says the class of its pictures, and a critic's own classifier that of real."""
     experiment: Any = found.experiment
     out = {}
@@ -143,11 +144,20 @@ def _meant(found: Trained, classifier: Any, real: Batch) -> dict[str, float]:
         if "category" in noise:
             _, seen = look(classifier, decode(experiment.model, experiment.codec, noise, real.given).x)
             out["category"] = float(normalized_mutual_info_score(noise["category"].argmax(1).numpy(), seen))
-        judge = getattr(experiment.learners["game"], "judge", None)
+    judge = getattr(experiment.learners["game"], "judge", None)
+    with torch.no_grad():
         if judge is not None and "label" in judge(experiment.codec.encode(real[:2])).guess:
-            guess = judge(experiment.codec.encode(real)).guess
-            out["critic right"] = float((guess["label"].argmax(1) == real.given["label"].flatten()).double().mean())
+            out["critic right"] = _right(experiment, real)
+    if "labelled" in experiment.streams:
+        out["labels only"] = _right(played(cell, found.rounds, alone="classifier").experiment, real)
     return out
+
+
+@torch.no_grad()
+def _right(experiment: Any, real: Batch) -> float:
+    """The share of these pictures whose class the critic names."""
+    guess = experiment.learners["game"].judge(experiment.codec.encode(real)).guess["label"]
+    return float((guess.argmax(1) == real.given["label"].flatten()).double().mean())
 
 
 def _copying(made: Tensor, held: Tensor, train: Tensor) -> dict[str, Any]:

@@ -176,7 +176,7 @@ GAMES = {
     "projection_gan": (projection_gan, {"width": 12, "n_critic": 1, "lr": 0.05}, True),
     "infogan": (infogan, {"width": 12, "categories": 0}, True),
     "sgan": (sgan, {"width": 12, "labelled": 3}, True),
-    "sgan game": (sgan, {"width": 12, "labelled": 3, "matching": False}, True),
+    "sgan features": (sgan, {"width": 12, "labelled": 3, "matching": True}, True),
 }
 
 

@@ -15,18 +15,18 @@ from simulacra.gan.auxiliary import surprise
 from simulacra.networks import Critic, EvidenceHead, critic_for, generator_for
 from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Loss, Player, modules
+from simulacra.training.game import Experiment, Loss, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
-PAPER = "Salimans et al. 2016 arXiv 1606.03498"
+PAPER = "Odena 2016 arXiv 1606.01583"
 
 
 def sgan(
     data: DataSpec,
     *,
     labelled: int = 10,
-    matching: bool = True,
+    matching: bool = False,
     noise: float | None = None,
     latent: int | None = None,
     width: int | None = None,
@@ -39,10 +39,12 @@ def sgan(
 
     The K logits of the critic say the class; d = Z/(Z + 1) with Z = sum_k exp l_k says whether an event is real. Only
     `labelled` rows of every class, chosen by the seed, show their label: to a player of their own, on a stream of their
-    own, who moves the critic's weights and without the others is the supervised control. The generator matches the
-    mean features of real events (`matching=False`: the non-saturating game of Odena 2016) and is told no condition. No
-    batch norm in the critic, whose batches differ in kind; for pictures Gaussian noise of width `noise` on what it sees
-    (pixels lie in -1 to 1). Adam(1e-3, 0.5) on DCGAN networks; for points three hidden layers.
+    own, who moves the critic's weights and without the others is the supervised control. The generator plays the
+    non-saturating game and is told no condition; with `matching` it matches the mean features of real events instead
+    (Salimans et al. 2016, arXiv 1606.03498), which in short games learns less from the rest (docs/claims.md). No batch
+    norm in the critic, whose batches differ in kind; for pictures Gaussian noise of width `noise` on what it sees
+    (pixels lie in -1 to 1). Adam(1e-3, 0.5) on DCGAN networks, rates falling linearly over the second half; for points
+    three hidden layers.
     """
     need_layout(data, "sgan", *DOMAIN)
     kinds = [name for name, field in data.given.items() if field.kind == "class" and field.shape == ()]
@@ -66,14 +68,20 @@ def sgan(
         duel = game.duel(events)
         return Loss({match.name: match.weight * match(duel)})
 
-    model, rate = game.averaged(), lr or 1e-3
+    model, rate, falling = game.averaged(), lr or 1e-3, linear_decay(0.5 if picture else 1.0)
     critic, generator = (Adam(net.parameters(), rate, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic),
-            Player("classifier", game.critic, supervised, critic, stream="labelled"),
-            Player("generator", game.generator, matched if matching else game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("classifier", game.critic, supervised, critic, stream="labelled", schedule=falling),
+            Player(
+                "generator",
+                game.generator,
+                matched if matching else game.generator_loss,
+                generator,
+                schedule=falling,
+            ),
         ],
         codec,
         rounds,
