@@ -220,6 +220,13 @@ def kept(folder: Path, cell: Cell) -> dict[str, Any] | None:
     return found if found["code"] == code(cell) else None
 
 
+def ranked(folder: Path, cells: Sequence[Cell]) -> list[str]:
+    """The recipes of these cells, the least Fréchet distance first; none while a cell is missing."""
+    found = {cell.recipe: kept(folder, cell) for cell in cells}
+    reached = {name: f["fid"][0] if "fid" in f else np.inf for name, f in found.items() if f is not None}
+    return sorted(reached, key=lambda name: reached[name]) if len(reached) == len(cells) else []
+
+
 def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str, Any]]) -> Iterator[Cell]:
     """Makes what is missing, cell by cell, and tells of each."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, numbers, over_seeds, spread, trained
+from cells import Cell, Trained, build, command, kept, numbers, over_seeds, ranked, spread, trained
 from pace import crowded
 
 from simulacra import recipes
@@ -74,7 +74,7 @@ INTRODUCTION = (
 
 
 def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 6) -> list[Cell]:
-    """All recipes of pictures for a short time, seed by seed; then the best of them for a longer one."""
+    """All recipes of pictures for a short time, seed by seed; then those best with seed 0 for a longer one."""
     table = recipes.table()
     names = [n for n, r in table.items() if r["family"] != "gan" and "image" in r["domain"] and n not in APART]
 
@@ -84,15 +84,9 @@ def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 6) -> 
 
     pairs = [(n, GREY) for n in names] + [(n, BINARY) for n in names if n in WHITE]
     out = [cell(name, data, seed, minutes) for seed in seeds for name, data in pairs]
-    reached: dict[str, float] = {}
-    for name in names:
-        found = [kept(RESULTS, c) for c in out if c.recipe == name and c.data == GREY]
-        values = [f["fid"][0] for f in found if f is not None and "fid" in f]
-        if len(values) == len(found):
-            reached[name] = float(np.mean(values)) if table[name]["family"] != "classical" else np.inf
-    if len(reached) == len(names):
-        ranked = sorted(reached, key=lambda name: reached[name])[:count]
-        out += [cell(name, GREY, seed, best) for seed, name in itertools.product(seeds, ranked)]
+    learnt = [name for name in names if table[name]["family"] != "classical"]
+    best_of = ranked(RESULTS, [cell(name, GREY, 0, minutes) for name in learnt])[:count]
+    out += [cell(name, GREY, seed, best) for seed, name in itertools.product(seeds, best_of)]
     return out
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, numbers, played, spread, trained
+from cells import Cell, Trained, build, command, kept, numbers, played, ranked, spread, trained
 from pace import crowded
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
@@ -72,23 +72,14 @@ RESULTS = Path(__file__).parent / "results" / "gan"
 
 
 def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 5) -> list[Cell]:
-    """All recipes of pictures for a short time, seed by seed; then the best of them for a longer one."""
+    """All recipes of pictures for a short time, seed by seed; then those best with seed 0 for a longer one."""
     table = recipes.table()
     names = [name for name, row in table.items() if row["family"] == "gan" and "image" in row["domain"]]
     out = [Cell(name, "fashion-mnist", minutes, seed) for seed in seeds for name in names]
     out += [Cell(name, "mnist", minutes, seed) for seed in seeds for name in ON_MNIST if name in names]
     out += [Cell(name, "emoji", minutes, seed) for seed in seeds for name in ON_EMOJI]
-    reached = {}
-    for name in names:
-        found = [kept(RESULTS, c) for c in out if c.recipe == name and c.data == "fashion-mnist"]
-        values = [f["fid"][0] for f in found if f is not None and "fid" in f]
-        if len(values) == len(found):
-            reached[name] = float(np.mean(values))
-    if len(reached) == len(names):
-        out += [
-            Cell(name, "fashion-mnist", best, seed)
-            for seed, name in itertools.product(seeds, sorted(reached, key=lambda name: reached[name])[:count])
-        ]
+    best_of = ranked(RESULTS, [Cell(name, "fashion-mnist", minutes, 0) for name in names])[:count]
+    out += [Cell(name, "fashion-mnist", best, seed) for seed, name in itertools.product(seeds, best_of)]
     return out
 
 
