@@ -56,6 +56,13 @@ class Normalised(Energy, Protocol):
 
 
 @runtime_checkable
+class Classifier(Protocol):
+    """Gives log p(y | x) in nats for every class y of one condition, [B, classes]; never looks at that condition."""
+
+    def log_posterior(self, batch: Batch) -> Tensor: ...
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """q(z | x) as a torch distribution; an autoencoder returns a point mass."""
 

@@ -9,19 +9,13 @@ from torch import Tensor, nn
 
 from simulacra.batch import Batch, Field, Given
 from simulacra.classical.bins import Bins
-from simulacra.protocols import Density, Sampler
+from simulacra.protocols import Classifier, Density, Sampler
 
 
 class ClassConditional(Protocol):
     """What gives `log p(x, y)` for every class, [B, classes]."""
 
     def log_joint(self, batch: Batch) -> Tensor: ...
-
-
-class Classifier(Protocol):
-    """What gives `log p(y | x)` for every class, [B, classes]."""
-
-    def log_posterior(self, batch: Batch) -> Tensor: ...
 
 
 def log_posterior(model: ClassConditional, batch: Batch) -> Tensor:

@@ -10,6 +10,7 @@ import typer
 from simulacra.cli import (
     challenge,
     claims,
+    classify,
     compare,
     data,
     demo,
@@ -45,6 +46,7 @@ VERBS = {
     "challenge": challenge.challenge,
     "look": look.look,
     "invert": invert.invert,
+    "classify": classify.classify,
     "figure": figure.figure,
     "claims": claims.claims,
 }

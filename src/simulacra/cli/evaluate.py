@@ -85,6 +85,7 @@ def judge_run(
     from dataclasses import asdict, replace
 
     from simulacra import domains, evaluation
+    from simulacra.cli.classify import classes_read
     from simulacra.domains.dataset import parts_of
     from simulacra.evaluation.calibration import of_observables
     from simulacra.evaluation.held_out import held_out
@@ -104,6 +105,7 @@ def judge_run(
     speed = {"ms at batch 1": surrogate.milliseconds(1), "ms at batch 1000": surrogate.milliseconds(1000)}
     model, codec = cast("Any", surrogate.experiment.model), surrogate.experiment.codec
     more = {**held_out(model, codec, some_of(events, ASKED), seed=seed), **codes_of(surrogate, events, train, seed)}
+    more |= classes_read(surrogate, events)
     small = RANKED * DRAWS * spec.x.size <= MOST_NUMBERS
     if spec.given and events.weight is None and not fast and small:
         some = some_of(events, RANKED)
@@ -251,7 +253,7 @@ def _dealt(real: Dataset, n: int) -> tuple[Batch, Batch | None]:
     return both[slice(0, None, 2)], both[slice(1, None, 2)]
 
 
-_FIRST = ("response/", "resolution/", "auc/", "js/", "memorisation/", "modes/", "fid", "classes/", "nll", "mig")
+_FIRST = ("response/", "resolution/", "auc/", "js/", "memorisation/", "modes/", "fid", "class", "nll", "mig")
 
 
 def print_table(evaluation: Evaluation, speed: dict[str, float], lines: list[str]) -> None:

@@ -279,6 +279,12 @@ def _pictures(metrics: Mapping[str, Measurement]) -> list[str]:
         baseline = metrics.get("fid/pca_gaussian")
         beside = "" if baseline is None else f"; a Gaussian in principal components has {baseline.value:.1f}"
         out.append(f"FID on a classifier's features {metrics['fid']}{beside}.")
+    if "classified/right" in metrics:
+        m = metrics["classified/right"]
+        out.append(
+            f"Its own classifier is right on {100 * m.value:.1f} ± {100 * m.error:.1f} % of real events"
+            f" (always the commonest class: {100 * m.floor:.1f} %)."
+        )
     if "classes/as_asked" in metrics:
         m = metrics["classes/as_asked"]
         out.append(f"{100 * m.value:.1f} % of samples are seen as the class asked for (real {100 * m.floor:.1f} %).")

@@ -70,3 +70,32 @@ def found_codes(arrays: Mapping[str, ArrayLike], factors: Sequence[str], games: 
         for axis in axes[-1]:
             axis.set_xlabel("code")
     return figure
+
+
+def confusions(counts: ArrayLike, names: Sequence[str], label: str) -> Figure:
+    """Of the events of each true class, a row, the percentage that is taken for each class, a column.
+
+    Args:
+        counts: [K, K] events; a class without events is an empty row.
+        names: of the classes.
+        label: of the condition.
+    """
+    table = np.asarray(counts, dtype=float)
+    share = table / np.maximum(table.sum(1, keepdims=True), 1)
+    with styled():
+        side = 1.4 + 0.3 * len(table)
+        figure = new(side, side)
+        axis = figure.subplots()
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        if len(table) <= 20:
+            for (row, column), value in np.ndenumerate(share):
+                if table[row, column]:
+                    colour = "white" if value > 0.6 else REAL
+                    axis.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color=colour, fontsize=6)
+        step = -(-len(table) // 40)
+        at, words = range(0, len(table), step), [short(name, 16) for name in names[::step]]
+        axis.set_xticks(at, words, rotation=90)
+        axis.set_yticks(at, words)
+        axis.set(xlabel=f"{short(label)} taken for (%)", ylabel=f"true {short(label)}")
+        axis.tick_params(length=0)
+    return figure

@@ -44,6 +44,9 @@ LABELS = {
     "kid": "KID on a classifier's features",
     "fid/pca_gaussian": "FID of a Gaussian in principal components, for comparison",
     "classes/as_asked": "Samples seen as the class asked for",
+    "classified/right": "Real events whose class the run reads right; floor: always the commonest",
+    "classified/surprise": "Minus the log-probability of their class; floor: by the classes' shares alone",
+    "classified/overconfidence": "How sure it is, less how often it is right",
     "nll": "Minus the log-likelihood of held-out events",
     f"nll/bound_{DRAWS}": f"Upper limit of minus their log-likelihood, {DRAWS} draws each",
     "nll/annealed": "Minus their log-likelihood, log Z by annealing",
@@ -51,6 +54,8 @@ LABELS = {
     "mig/pca": "The same for as many principal components, for comparison",
 }
 """What the leading metrics are called, in the order of the table."""
+ABOVE = ("fid/pca_gaussian", "mig", "mig/pca", "classified/right", "classified/surprise")
+"""What is meant to lie far from its floor, or is there for comparison."""
 COUNTS = (*(f"memorisation/{name}" for name in ("copies", "identical", "repeats", "twins")), "modes/covered")
 SPEEDS = {
     "ms at batch 1": "ms per event, one at a time, one thread",
@@ -120,7 +125,7 @@ def row(name: str, m: Measurement, label: str = "", baseline: Measurement | None
         beside = "" if baseline is None else amount(100 * baseline.value, 100 * baseline.error, "%")
     far = m.above_floor
     text = f"{far:+.1f} σ".replace("-", "−") if math.isfinite(far) and abs(far) < 1000 else ""
-    alarming = math.isfinite(far) and abs(far) > 3 and name not in ("fid/pca_gaussian", "mig", "mig/pca")
+    alarming = math.isfinite(far) and abs(far) > 3 and name not in ABOVE
     return Row(
         title,
         amount(m.value, m.error, m.unit),
