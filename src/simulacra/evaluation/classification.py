@@ -189,7 +189,7 @@ def told_apart(log_posterior: Tensor, label: Tensor, weight: Tensor | None = Non
     blind = measured(own_share, 0.0, 0.0)
     return {
         "classified/right": measured(hit, common.value, common.error),
-        "classified/surprise": measured(surprise, blind.value, blind.error, "nats"),
+        "classified/surprise": measured(surprise, blind.value, 0.0, "nats"),
         "classified/overconfidence": measured(over, 0.0, 0.0),
     }
 
