@@ -69,7 +69,13 @@ def test_a_critic_reads_the_class_and_evaluate_says_how_well(reader, digits, tmp
     text = told(capsys, reader, digits, "-n", 200, "--out", tmp_path / "c.png", "--uniform")
     assert "200 events, label of 10 classes, read off" in text
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
-    own = json.loads(told(capsys, reader, "--json", "-n", 10_000))
+    own = json.loads(told(capsys, reader, "--json", "-n", 10_000, "--out", tmp_path / "c.csv"))
+    with (tmp_path / "c.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert own["classified/right"]["value"] < 0.9, "else a mistake in what is true would go unseen"
+    assert np.mean([row["true"] == row["best"] for row in rows]) == pytest.approx(own["classified/right"]["value"])
+    assert {row["true"] for row in rows} == {str(word) for word in np.load(digits)["label_names"]}
+    assert all(float(row[f"p({row['best']})"]) == max(float(row[k]) for k in row if k[:2] == "p(") for row in rows)
     assert run(["evaluate", str(reader), "--fast", "--json"]) == 0
     judged = json.loads(capsys.readouterr().out)
     assert judged["classified/right"] == own["classified/right"]
