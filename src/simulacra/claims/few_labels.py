@@ -23,6 +23,8 @@ from simulacra.training.stream import DataStream
 Array = np.ndarray
 LABELLED, TRAINED = 5, 1200
 """Labels of each class, and digits of the training half."""
+LEAST = 0.01
+"""Share of digits by which the error has to fall."""
 KINDS = ("feature matching", "plain game", "labels only", "plain game on noise")
 
 
@@ -57,7 +59,7 @@ def classified(kind: str, seed: int, rounds: int) -> Array:
     return np.array(seen).T
 
 
-def few_labels(seed: int, rounds: int = 800) -> Result:
+def few_labels(seed: int, rounds: int = 2000) -> Result:
     """What unlabelled digits take off the error, by what the generator wants; in the control they are noise."""
     curves = {kind: classified(kind, seed, rounds) for kind in KINDS}
     gain = {kind: float(curve[1, -1] - curves["labels only"][1, -1]) for kind, curve in curves.items()}
@@ -77,15 +79,15 @@ CLAIMS = (
         paper="Salimans et al. 2016, arXiv 1606.03498; Odena 2016, arXiv 1606.01583",
         experiment=few_labels,
         bounds={
-            "feature matching: change of the error": (-math.inf, 0.0),
-            "plain game: change of the error": (-math.inf, 0.0),
+            "feature matching: change of the error": (-math.inf, -LEAST),
+            "plain game: change of the error": (-math.inf, -LEAST),
         },
         control="uniform noise in the place of the unlabelled digits.",
-        budget="800 rounds on 100 digits of 8 x 8, four games",
+        budget="2,000 rounds on 100 digits of 8 x 8, four games",
         figure=draw_few,
-        seeds=5,
+        seeds=8,
         note="Five labels of each of ten classes; errors on 597 unseen digits, less that of the same network on the "
-        "same labels alone. Feature matching is Salimans et al.'s generator, the plain game Odena's: it "
-        "helps; within this budget feature matching helps with some labels and harms with others.",
+        "same labels alone; one digit in a hundred is the least that counts. Feature matching is Salimans et al.'s "
+        "generator, the plain game Odena's, which helps.",
     ),
 )  # fmt: skip
