@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import entr
 from torch import Tensor
 
 from simulacra.batch import Batch, Given
@@ -176,7 +177,6 @@ def told_apart(log_posterior: Tensor, label: Tensor, weight: Tensor | None = Non
     hit = (own.argmax(1) == y).astype(float)
     share = np.bincount(y, weights=each, minlength=own.shape[1]) / each.sum()
     surprise = -own[np.arange(len(y)), y]
-    own_share = -np.log(share[y])
     over = np.exp(own.max(1)) - hit
 
     def measured(values: Array, floor: float, floor_error: float, unit: str = "") -> Measurement:
@@ -186,10 +186,10 @@ def told_apart(log_posterior: Tensor, label: Tensor, weight: Tensor | None = Non
         return Measurement(float(mean), math.sqrt(variance / count), floor, floor_error, len(y), unit)
 
     common = measured((y == share.argmax()).astype(float), 0.0, 0.0)
-    blind = measured(own_share, 0.0, 0.0)
+    blind = float(entr(share).sum())
     return {
         "classified/right": measured(hit, common.value, common.error),
-        "classified/surprise": measured(surprise, blind.value, 0.0, "nats"),
+        "classified/surprise": measured(surprise, blind, 0.0, "nats"),
         "classified/overconfidence": measured(over, 0.0, 0.0),
     }
 
