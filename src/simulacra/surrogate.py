@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simulacra import recipes
+from simulacra import domains, recipes
 from simulacra.batch import Batch, DataSpec, Field, Given, join
+from simulacra.domains.dataset import Dataset
 from simulacra.domains.text import tokens_of
 from simulacra.errors import UserError, nearest
 from simulacra.protocols import Codec
@@ -160,6 +162,11 @@ class Surrogate:
     @property
     def spec(self) -> DataSpec:
         return self.config.spec
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The data of its training, opened with the same options."""
+        return domains.open_data(self.config.data["name"], **self.config.data["options"])
 
     @property
     def evaluations(self) -> int | None:

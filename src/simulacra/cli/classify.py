@@ -55,7 +55,7 @@ def classify(
             f"expected --out ending in .csv, .npz or .png, came {out.name!r}; {nearest(out.suffix, SUFFIXES)}"
         )
     surrogate = Surrogate.load(run, recipe, device)
-    own = open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
+    own = surrogate.data
     events = some_of(own, n, parts_of(own)["test"]) if file is None else some_of(open_data(file), n)
     if tuple(events.x.shape[1:]) != surrogate.spec.x.shape:
         raise UserError(
@@ -110,13 +110,12 @@ def classes_of(
 
     import torch
 
-    from simulacra.domains import open_data
     from simulacra.domains.dataset import parts_of
     from simulacra.errors import UserError, nearest
     from simulacra.evaluation import classification
     from simulacra.evaluation.rows import some_of
 
-    spec, data = surrogate.spec, surrogate.config.data
+    spec = surrogate.spec
     kinds = [k for k, field in spec.given.items() if field.kind == "class" and field.size == 1]
     if not kinds:
         raise UserError(f"expected a run whose data have a class, {spec.name} has none; train on labelled events")
@@ -131,8 +130,7 @@ def classes_of(
     field = spec.given[name]
     unknown = torch.zeros(len(events), *field.shape, dtype=torch.long)
     asked = replace(events, given={k: unknown if k == name else events.given[k] for k in spec.given})
-    own = open_data(data["name"], **data["options"])
-    seen = some_of(own, MANY, parts_of(own)["train"]).given[name].flatten().long()
+    seen = some_of(surrogate.data, MANY, parts_of(surrogate.data)["train"]).given[name].flatten().long()
     shares = (seen.bincount(minlength=field.levels) + 1.0) / (len(seen) + field.levels)  # no class is impossible
     return classification.classify(surrogate.experiment, asked, name, shares, uniform=uniform, draws=draws, seed=seed)
 

@@ -70,10 +70,8 @@ def write_grid(
 
 def _real(surrogate: Surrogate) -> tuple[Batch, Batch]:
     """The training pictures of a run, and up to 1,000 held-out ones."""
-    from simulacra.domains import open_data
     from simulacra.domains.dataset import parts_of
     from simulacra.evaluation.rows import some_of
 
-    dataset = open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
-    parts = parts_of(dataset)
-    return dataset[parts["train"]], some_of(dataset, 1000, parts["test"])
+    parts = parts_of(surrogate.data)
+    return surrogate.data[parts["train"]], some_of(surrogate.data, 1000, parts["test"])

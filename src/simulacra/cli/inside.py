@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simulacra import domains
 from simulacra.batch import Batch, Given
 from simulacra.cli import latents
 from simulacra.domains.dataset import parts_of
@@ -39,7 +38,7 @@ def judge_of(surrogate: Surrogate) -> Any:
 
 def inside(surrogate: Surrogate, n: int = 1000, seed: int = 0) -> Iterator[View]:
     """Every picture that this run allows."""
-    data = domains.open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
+    data = surrogate.data
     parts = parts_of(data)
     train, held = (_told(surrogate, some_of(data, n, parts[name])) for name in ("train", "test"))
     game = judge_of(surrogate)

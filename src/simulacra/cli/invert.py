@@ -87,7 +87,7 @@ def _events(surrogate: Surrogate, file: Path | None, n: int) -> tuple[Batch, Bat
     from simulacra.evaluation.rows import some_of
 
     spec = surrogate.spec
-    own = open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
+    own = surrogate.data
     parts = parts_of(own)
     batch = some_of(own, n, parts["test"]) if file is None else some_of(open_data(file), n)
     if tuple(batch.x.shape[1:]) != spec.x.shape:

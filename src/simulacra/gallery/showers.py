@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from simulacra import figures
 from simulacra.batch import Batch, DataSpec
-from simulacra.domains import observables, open_data, simulator_ms
+from simulacra.domains import observables, simulator_ms
 from simulacra.domains.dataset import parts_of
 from simulacra.errors import UserError
 from simulacra.figures.curves import Curves, curves
@@ -65,8 +65,7 @@ def _loaded(run: str | Path) -> _Shown:
     surrogate = Surrogate.load(run)
     if surrogate.spec.layout != "layers":
         raise UserError(f"expected a run on showers, {run} has {surrogate.spec.layout} data; name another")
-    data = open_data(surrogate.config.data["name"], **surrogate.config.data["options"])
-    return _Shown(surrogate.experiment.model, surrogate.experiment.codec, surrogate.spec, data)
+    return _Shown(surrogate.experiment.model, surrogate.experiment.codec, surrogate.spec, surrogate.data)
 
 
 def _events(seed: int, run: Run) -> tuple[Batch, Batch, DataSpec]:
