@@ -51,6 +51,22 @@ def test_an_energy_is_normalised_by_summing_or_by_annealing():
     assert guess.error > found.error
 
 
+def test_impossible_events_are_counted_where_no_likelihood_can_be_given():
+    class Uniform:
+        def log_prob(self, batch):
+            return torch.where((batch.x > 0) & (batch.x < 1), 0.0, -math.inf).sum(1)
+
+    x = torch.tensor([[0.5], [0.1], [2.0], [0.9]])
+    assert held_out(Uniform(), Unchanged(), Batch(x[:2]))["nll"].value == 0
+    found = held_out(Uniform(), Unchanged(), Batch(x))
+    assert list(found) == ["nll/impossible"]
+    share = found["nll/impossible"]
+    assert (share.value, share.floor, share.n, share.unit) == (0.25, 0.0, 4, "")
+    assert share.error == pytest.approx(0.25)
+    weighed = held_out(Uniform(), Unchanged(), Batch(x, weight=torch.tensor([1.0, 1.0, 6.0, 2.0])))
+    assert weighed["nll/impossible"].value == pytest.approx(0.6)
+
+
 def test_what_has_no_likelihood_says_nothing_and_an_unknown_floor_is_said():
     assert held_out(object(), Unchanged(), Batch(torch.zeros(3, 1))) == {}
     assert str(Measurement(1.0, 0.1, math.nan, math.nan)) == "1.00 ± 0.10 (floor unknown)"

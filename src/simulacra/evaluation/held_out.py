@@ -24,8 +24,9 @@ def held_out(model: Any, codec: Codec, batch: Batch, *, draws: int = DRAWS, seed
 
     `nll` of a density, exact; `nll/bound_K` of a model with a bound, an upper limit from K latents (or draws of a time)
     for each event; `nll/annealed` of an energy, `E + log Z` with log Z summed or by annealed importance sampling, whose
-    error is part of the measurement's. Nothing where the model has none of them, the codec is many-to-one, or an event
-    is impossible.
+    error is part of the measurement's. Where events are impossible under the model it is infinite, and
+    `nll/impossible`, their share, stands in its place. Nothing where the model has none of them, or the codec is
+    many-to-one.
 
     Example:
         >>> from simulacra.testing import Unchanged
@@ -52,7 +53,11 @@ def held_out(model: Any, codec: Codec, batch: Batch, *, draws: int = DRAWS, seed
                 name, found = "nll/annealed", codec.log_det(batch).double() - model.energy(code).double().cpu() - log_z
         else:
             return {}
+        impossible = found.isneginf()
+        if impossible.any():
+            share = negative_log_likelihood(-impossible.double(), weights=batch.weight)
+            return {"nll/impossible": replace(share, floor=0.0, floor_error=0.0, unit="")}
         m = negative_log_likelihood(found, weights=batch.weight)
-    except ValueError:  # the codec is many-to-one, or an event is impossible under the model
+    except ValueError:  # the codec is many-to-one
         return {}
     return {name: replace(m, error=math.hypot(m.error, extra))}

@@ -50,6 +50,7 @@ LABELS = {
     "nll": "Minus the log-likelihood of held-out events",
     f"nll/bound_{DRAWS}": f"Upper limit of minus their log-likelihood, {DRAWS} draws each",
     "nll/annealed": "Minus their log-likelihood, log Z by annealing",
+    "nll/impossible": "Held-out events that are impossible under the model",
     "mig": "Mutual information gap: 1 where each known factor is one number of the code",
     "mig/pca": "The same for as many principal components, for comparison",
 }
