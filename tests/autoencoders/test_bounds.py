@@ -203,3 +203,25 @@ def test_samples_have_the_moments_of_the_model(known):
     model.shape = None
     clean = model.sample(20_000).x
     torch.testing.assert_close(clean.T.cov(), columns @ columns.T, atol=0.12, rtol=0)
+
+
+def test_the_aggregated_posterior_is_that_of_weighted_events():
+    """Events of weight 0 are as good as absent, up to the number of events in the batch."""
+    torch.manual_seed(0)
+    n = 400
+    along = torch.randn(n, 1)
+    q = diagonal(
+        torch.cat([along, along * torch.where(torch.arange(n) < n // 2, 1.0, -1.0)[:, None]], 1),
+        torch.full((n, 2), 0.3),
+    )
+    z = q.sample()
+    half = diagonal(q.mean[: n // 2], torch.full((n // 2, 2), 0.3))
+    prior = StandardNormalPrior(2)()
+    weight = (torch.arange(n) < n // 2).float() * 3
+    weighted = decompose(q, prior, z, n, weight)
+    alone = decompose(half, prior, z[: n // 2], n)
+    for some, other in zip(weighted, alone, strict=True):
+        torch.testing.assert_close(some[: n // 2], other)
+    assert float(decompose(q, prior, z, n)[1].mean()) < float(alone[1].mean()) - 0.2
+    for some, other in zip(decompose(q, prior, z, n, torch.full((n,), 5.0)), decompose(q, prior, z, n), strict=True):
+        torch.testing.assert_close(some, other)

@@ -13,7 +13,7 @@ from simulacra.autoencoders.posterior import MixtureEncoder, PlanarEncoder, stra
 from simulacra.autoencoders.prior import FlowPrior, couplings
 from simulacra.batch import Batch
 from simulacra.claims.posteriors import MixtureVAE
-from simulacra.distributions import Gaussian, StandardNormalPrior, VampPrior
+from simulacra.distributions import CategoricalEncoder, CategoricalPrior, Gaussian, StandardNormalPrior, VampPrior
 from simulacra.distributions.priors import diagonal
 from simulacra.errors import UserError
 from simulacra.evaluation.likelihood import bounds
@@ -234,3 +234,35 @@ def test_a_flow_prior_that_is_the_identity_is_as_far_as_the_normal_one():
     by_draws = (q.log_prob(z[:, None])[:, 0] - FlowPrior(2, couplings(2))().log_prob(z)).detach()
     exact = float(kl_divergence(q, StandardNormalPrior(2)()))
     assert abs(float(by_draws.mean()) - exact) < 5 * float(by_draws.std()) / math.sqrt(50_000)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_the_bound_of_categories_lies_below_log_p_with_gradients_and_without(grad):
+    """One choice among three points: log p is a sum of three terms, and a relaxed code is none of them."""
+    torch.manual_seed(0)
+    encoder = CategoricalEncoder(Flat(), 2, 1, 3)
+    decoder = Told(torch.tensor([[-2.0, 0.0], [2.0, 0.0], [0.0, 3.0]]))
+    model = VAE(encoder, decoder, Gaussian(0.3), CategoricalPrior(1, 3), shape=(2,))
+    nn.init.zeros_(encoder.numbers.weight)
+    nn.init.zeros_(encoder.numbers.bias)
+    x = torch.tensor([[0.0, 0.8]])
+    each = torch.stack([model.decode(row[None]).log_prob(x) for row in torch.eye(3)])
+    exact = float(each.logsumexp(0).detach()) - math.log(3)
+    rows = Batch(x.expand(2000, 2))
+    with torch.set_grad_enabled(grad):
+        one, many = (float(model.log_prob_bound(rows, draws).detach().mean()) for draws in (1, 50))
+    assert one < exact - 0.05
+    assert many == pytest.approx(exact, abs=0.05)
+    with pytest.raises(UserError, match="draws have a gradient"):
+        model.importance_loss(rows, 5)
+
+
+class Told(nn.Module):
+    """The row of a table that a one-hot code names."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__()
+        self.table = nn.Parameter(table)
+
+    def forward(self, noise, given=None):
+        return noise["z"] @ self.table

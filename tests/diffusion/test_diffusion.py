@@ -267,3 +267,26 @@ def test_recipes_say_what_they_do_not_know():
         ddpm(points, eta=2.0)
     assert isinstance(score_sde(points).model, Density)
     assert not isinstance(flow_matching(DataSpec("dots", "image", Field((1, 8, 8)))).model, Density)
+
+
+def test_noise_paired_with_weighted_events_is_that_from_which_samples_start():
+    """Two bumps, one three times as heavy: had the loss weighed the noise, its mean would be -0.4."""
+    torch.manual_seed(0)
+    side = torch.arange(256) % 2
+    batch = Batch(torch.where(side == 0, -1.0, 1.0)[:, None], weight=torch.where(side == 0, 1.5, 0.5))
+    seen: list[torch.Tensor] = []
+
+    def pairing(x: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+        order = optimal_pairing(x, e)
+        seen.append(torch.stack([x[:, 0], e[order][:, 0]]))
+        return order
+
+    model = Diffusion(DenseDenoiser((1,), hidden=4), (1,), Straight(), "velocity", ProbabilityFlow(2), pairing=pairing)
+    losses = [model.loss(batch) for _ in range(40)]
+    x, e = torch.cat(seen, 1)
+    assert float((x < 0).double().mean()) == pytest.approx(0.75, abs=0.02)
+    assert float(e.mean()) == pytest.approx(0, abs=0.04)
+    assert float(e.std()) == pytest.approx(1, abs=0.03)
+    assert all(torch.isfinite(loss.parts["denoising"]) for loss in losses)
+    with pytest.raises(UserError, match="weights of at least 0"):
+        model.loss(Batch(batch.x, weight=batch.x[:, 0]))

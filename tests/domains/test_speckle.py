@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from simulacra.autoencoders import PairedAutoencoder
-from simulacra.batch import Batch
+from simulacra.batch import Batch, DataSpec, Field
 from simulacra.domains import observables, open_data
 from simulacra.domains.images.speckle import GRAIN, _ellipsoid
 from simulacra.errors import UserError
@@ -105,3 +105,19 @@ def test_a_corruption_is_one_of_the_data_or_a_kind():
         dae(data.spec, corruption="speckld")
     assert not isinstance(dae(data.spec, latent=4, width=4).model, PairedAutoencoder)
     assert observables(data.spec)
+
+
+def test_a_denoiser_of_numbers_asks_partners_in_the_units_of_events():
+    """x and y = x + 2 + noise, both of variance 1: E[x | y] = (y - 2) / 2, also for y that come as events."""
+    torch.manual_seed(0)
+    x = torch.randn(4000, 1)
+    data = Batch(x, {"noisy": x + 2 + torch.randn(4000, 1)})
+    spec = DataSpec("pairs", "vector", Field((1,)), {"noisy": Field((1,))}, rows=4000)
+    game = dae(spec, corruption="noisy", rounds=400, latent=4, width=32)
+    for _ in train(game, streams_for(game, Rows(spec, data), 0), seed=0):
+        pass
+    model: PairedAutoencoder = game.model.eval()  # pyright: ignore[reportAssignmentType]
+    shown = game.codec.encode(Batch(data.given["noisy"], data.given))
+    made = game.codec.decode(model.reconstruct(shown)).x
+    assert torch.equal(shown.x, shown.given["noisy"])
+    assert float((made - (data.given["noisy"] - 2) / 2).square().mean()) < 0.03

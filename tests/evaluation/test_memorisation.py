@@ -84,3 +84,27 @@ def test_repeats_are_counted_once_per_further_row():
 def test_blocks_do_not_change_the_count():
     rows = planted(jittered(HONEST[-N // 20 :]))
     assert twins(rows, block=77) == twins(rows)
+
+
+def test_rows_that_repeat_by_chance_are_counted_in_equal_numbers():
+    """Rows of few kinds: as many generated as held-out ones are training rows, however many there are of each."""
+    draw = np.random.default_rng(0)
+    train, many, few = (draw.integers(1, 9, (n, 4)).astype(float) for n in (1000, 2000, 200))
+    for made, held in ((many, few), (few, many)):
+        honest = memorisation(made, held, train)["memorisation/identical"]
+        assert honest.value <= 200
+        assert sign_test(round(honest.value), round(honest.floor)) > 0.01
+        assert sign_test(round(honest.floor), round(honest.value)) > 0.01
+    copied = memorisation(np.concatenate([train[:100], few[100:]]), many, train)["memorisation/identical"]
+    assert sign_test(round(copied.value), round(copied.floor)) < 1e-9
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e5])
+def test_copies_are_found_far_from_zero(offset):
+    draw = np.random.default_rng(1)
+    train, held, honest = draw.normal(size=(3, 400, 2))
+    copies = train + 1e-3 * draw.normal(size=(400, 2))
+    found = memorisation(copies + offset, held + offset, train + offset)
+    assert found["memorisation/ratio"].value < 0.1
+    assert found["memorisation/copies"].value > 350
+    assert memorisation(honest + offset, held + offset, train + offset)["memorisation/p"].value > 0.01

@@ -128,3 +128,31 @@ def test_the_nearest_row_is_the_one_at_the_nearest_distance():
     rows, distance = nearest(x, others, block=7)
     assert np.allclose(np.linalg.norm(x - others[rows], axis=1), distance, atol=1e-5)
     assert np.array_equal(distance, nearest_distance(x, others))
+
+
+def test_only_the_latents_that_are_named_are_read():
+    class Sized(Linear):
+        def noise(self, n: int) -> Noise:
+            return {**super().noise(n), "noise0": torch.randn(n, 16)}
+
+    inverse = Inverse(Sized(torch.eye(5, 2)), Unchanged(), DataSpec("five", "vector", Field((5,))), names=["z"])
+    batch = Batch(torch.randn(3, 5))
+    assert set(inverse.reader(batch.x, {}).guess) == {"z"}
+    one, other = inverse(batch), inverse(batch)
+    assert torch.equal(one["z"], other["z"])
+    assert not torch.equal(one["noise0"], other["noise0"])
+
+
+def test_an_encoder_is_asked_in_evaluation_mode(model):
+    asked = []
+
+    class First(nn.Module):
+        def forward(self, batch: Batch) -> Noise:
+            asked.append(self.training)
+            return {"z": batch.x[:, :2]}
+
+    model.first = First()
+    model.train()
+    invert(model, Unchanged(), Batch(torch.randn(3, 5)), restarts=1, steps=1, first=model.first)
+    assert asked == [False]
+    assert model.first.training

@@ -169,3 +169,18 @@ def test_half_of_the_channels_leave_after_each_scale():
     squeezed = Squeeze().to_latent(x.view(2, 1, 4, 4))[0]
     assert torch.equal(z[:, :8], squeezed[:, :2].flatten(1))
     assert log_det.tolist() == [8.0, 8.0]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_kept_inverse_is_of_the_present_weights(fused):
+    torch.manual_seed(0)
+    layer, x = InvertibleConvolution(4), torch.randn(2, 4, 3, 3)
+    optimizer = torch.optim.Adam(layer.parameters(), 0.05, fused=fused)
+    for _ in range(3):
+        with torch.no_grad():
+            torch.testing.assert_close(layer.to_data(layer.to_latent(x)[0])[0], x, atol=1e-5, rtol=0)
+        optimizer.zero_grad()
+        layer.to_latent(x)[0].pow(3).sum().backward()
+        optimizer.step()
+    with torch.no_grad():
+        torch.testing.assert_close(layer.to_data(layer.to_latent(x)[0])[0], x, atol=1e-5, rtol=0)

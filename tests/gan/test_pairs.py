@@ -230,3 +230,23 @@ def test_the_finest_noise_moves_only_the_finest_level():
 def test_a_pyramid_has_a_smallest_size():
     with pytest.raises(UserError, match="expected --coarsest of at least 4, came 2"):
         lapgan(PICTURES, coarsest=2)
+
+
+def test_sampling_pairs_leaves_both_generators_as_they_are():
+    torch.manual_seed(0)
+    nets = [nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4)) for _ in range(2)]
+
+    class Noisy(nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, noise, given):
+            return self.net(noise["z"])
+
+    model = Coupled(*map(Noisy, nets), StandardNormal(2)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    batch = model.sample(16)
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert batch.given["partner"].shape == (16, 4)

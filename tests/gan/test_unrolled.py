@@ -9,7 +9,7 @@ from torch import nn
 
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.errors import UserError
-from simulacra.gan import GAN, R1, NonSaturating, StandardNormal, Unrolled
+from simulacra.gan import GAN, R1, HistoricalAveraging, NonSaturating, StandardNormal, Unrolled
 from simulacra.gan import unrolled as module
 from simulacra.networks import critic_for, generator_for
 from simulacra.recipes.gan import gan
@@ -175,3 +175,18 @@ def test_the_critic_is_imagined_at_the_rate_at_which_it_steps(data, falls, monke
         pass
     assert real == pytest.approx([5e-4 * factor for factor in falls])
     assert imagined == [{rate} for rate in real]
+
+
+def test_terms_on_the_critics_weights_see_those_of_the_steps(monkeypatch):
+    plain = game()
+    history = HistoricalAveraging(plain.critic, 5.0).double()
+    plain.critic_terms = (history,)
+    still(plain, monkeypatch, 12)
+    batch, optimizer = Batch(torch.randn(12, 2).double()), OPTIMIZERS["adam"](plain.critic.parameters())
+    for _ in range(3):
+        turn(plain, optimizer, batch)
+        history.remember()
+    ahead = Unrolled(plain, optimizer, 3).generator_loss(batch).parts["generator"]
+    for _ in range(3):
+        turn(plain, optimizer, batch)
+    assert ahead.item() == pytest.approx(plain.generator_loss(batch).parts["generator"].item(), rel=1e-9)

@@ -219,3 +219,13 @@ def test_too_many_units_are_refused():
         BoltzmannMachine((4,), hidden=13)
     with pytest.raises(UserError, match="T > 0"):
         ising(3, 0.0)
+
+
+@pytest.mark.parametrize(("chains", "units"), [(1, 6), (5, 1), (5, 6)])
+def test_a_sweep_leaves_its_start_as_it_was(chains, units):
+    machine = strong(BoltzmannMachine((units,)))
+    start = torch.bernoulli(torch.full((chains, units), 0.5))
+    kept = start.clone()
+    for _ in range(5):
+        machine.move(start)
+    assert torch.equal(start, kept)

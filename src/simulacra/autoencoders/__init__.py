@@ -4,7 +4,7 @@ from simulacra.autoencoders.adversarial import AAE, VAEGAN
 from simulacra.autoencoders.anneal import Anneal
 from simulacra.autoencoders.autoencoder import Autoencoder, CodeDensity
 from simulacra.autoencoders.noise import Corruption
-from simulacra.autoencoders.paired import PairedAutoencoder
+from simulacra.autoencoders.paired import PairedAutoencoder, PairedCodec
 from simulacra.autoencoders.quantised import VQVAE, Codebook, CodePrior
 from simulacra.autoencoders.terms import KL, MMD, Capacity, Divergence, TotalCorrelation, decompose
 from simulacra.autoencoders.vae import VAE, LatentVariableModel
@@ -26,6 +26,7 @@ __all__ = [
     "Divergence",
     "LatentVariableModel",
     "PairedAutoencoder",
+    "PairedCodec",
     "TotalCorrelation",
     "decompose",
 ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, nn
 
 from simulacra.autoencoders.autoencoder import Autoencoder
-from simulacra.batch import Batch
+from simulacra.batch import Batch, DataSpec, Given
 
 
 class PairedAutoencoder(Autoencoder):
@@ -29,3 +33,43 @@ class PairedAutoencoder(Autoencoder):
     def seen(self, batch: Batch) -> Batch:
         """The corrupted partners."""
         return batch.with_x(batch.given[self.name].view_as(batch.x))
+
+
+class PairedCodec(nn.Module):
+    """A codec that encodes a condition, each event's corrupted partner, as it encodes events.
+
+    What is learnt from partners then holds for corrupted events that come as events.
+
+    Args:
+        codec: of events and conditions.
+        data: the physical description.
+        corrupted: name of the condition, as many numbers as the event.
+    """
+
+    def __init__(self, codec: nn.Module, data: DataSpec, corrupted: str) -> None:
+        super().__init__()
+        self.codec: Any = codec
+        self.name, self.shape = corrupted, data.x.shape
+
+    def spec(self, data: DataSpec) -> DataSpec:
+        return self.codec.spec(data)
+
+    def fit(self, batches: Iterable[Batch]) -> None:
+        self.codec.fit(batches)
+
+    def encode(self, batch: Batch) -> Batch:
+        encoded = self.codec.encode(batch)
+        return replace(encoded, given=self._with_partner(batch.given, encoded.given))
+
+    def encode_given(self, given: Given) -> Given:
+        return self._with_partner(given, self.codec.encode_given(given))
+
+    def _with_partner(self, given: Given, encoded: Given) -> Given:
+        partner = given[self.name].view(-1, *self.shape)
+        return {**encoded, self.name: self.codec.encode(Batch(partner, given)).x}
+
+    def decode(self, batch: Batch) -> Batch:
+        return self.codec.decode(batch)
+
+    def log_det(self, batch: Batch) -> Tensor:
+        return self.codec.log_det(batch)

@@ -55,7 +55,7 @@ class Capacity(nn.Module):
         return self.gamma * (batch.mean(kl(q, p, z)) - self.capacity).abs()
 
 
-def decompose(q: Any, p: Any, z: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor]:
+def decompose(q: Any, p: Any, z: Tensor, rows: int, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """KL(q | p) as index-code mutual information + total correlation + dimension-wise KL, each [B].
 
     `log q(z|x) - log q(z)`, `log q(z) - sum_j log q(z_j)`, `sum_j log q(z_j) - log p(z_j)`, whose sum is one draw of
@@ -67,13 +67,15 @@ def decompose(q: Any, p: Any, z: Tensor, rows: int) -> tuple[Tensor, Tensor, Ten
         p: an independent prior [D].
         z: a draw from each [B, D].
         rows: N, events of the data set.
+        weight: of the events [B]; the aggregated posterior counts each by its own over their mean.
 
     Source: Chen et al. (2018), arXiv:1802.04942.
     """
     pairs = q.base_dist.expand((len(z), *q.batch_shape, z.shape[1])).log_prob(z[:, None])  # [B, B, D]
+    share = z.new_zeros(len(z)) if weight is None else (weight * len(z) / weight.sum()).log().to(z)
     norm = math.log(len(z) * rows)
-    joint = pairs.sum(2).logsumexp(1) - norm
-    each = (pairs.logsumexp(1) - norm).sum(1)
+    joint = (pairs.sum(2) + share).logsumexp(1) - norm
+    each = ((pairs + share[:, None]).logsumexp(1) - norm).sum(1)
     return q.log_prob(z) - joint, joint - each, each - p.log_prob(z)
 
 
@@ -93,7 +95,7 @@ class TotalCorrelation(nn.Module):
     def forward(self, batch: Batch, q: Distribution, p: Distribution, z: Tensor) -> Tensor:
         if not isinstance(q, Independent):
             raise ValueError(f"expected independent Gaussians, came {type(q).__name__}; use LatentEncoder")
-        information, total, each = decompose(q, p, z, max(self.rows, len(batch)))
+        information, total, each = decompose(q, p, z, max(self.rows, len(batch)), batch.weight)
         return batch.mean(self.alpha * information + self.beta * total + self.gamma * each)
 
 

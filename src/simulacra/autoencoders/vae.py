@@ -143,10 +143,10 @@ class VAE(LatentVariableModel):
         """Minus the importance-weighted bound of `draws` codes per event.
 
         Raises:
-            UserError: draws of the posterior have no gradient, as those of a mixture.
+            UserError: draws of the posterior have no gradient, as those of a mixture or of categories.
         """
         if not self.encode(batch[:1]).has_rsample:
-            raise UserError("expected a posterior whose draws have a gradient, came a mixture; train on `loss` instead")
+            raise UserError("expected a posterior whose draws have a gradient, came others; train on `loss` instead")
         return Loss({"bound": -batch.mean(self.log_prob_bound(batch, draws))})
 
     def log_prob_bound(self, batch: Batch, draws: int = 1) -> Tensor:

@@ -118,8 +118,8 @@ CLAIMS = (
         control="the game without any of them, with other dice.",
         budget="600 rounds of ProGAN's networks on 16 Fashion-MNIST pictures of 16 x 16, eight games from two starts",
         figure=draw_crossing,
-        note="Sliced W1 of the bands of a Laplacian pyramid, the mean over the last third, of averaged weights; -0.1 is "
-        "7 % nearer. In games this short the smooth metric helps a little, on the mean of all games and not alone; a "
-        "penalty or growth alone slow them. Whether starts lie closer together these seeds do not tell.",
+        note="Sliced W1 of the bands of a Laplacian pyramid, the mean over the last third, of averaged weights; "
+        "-0.1 is 7 % nearer. In games this short the smooth metric helps a little, on the mean of all games and not "
+        "alone; a penalty or growth alone slow them. Whether starts lie closer together these seeds do not tell.",
     ),
 )  # fmt: skip

@@ -54,7 +54,7 @@ def invert(
     found = {f"search, {starts} starts": inversion_error(model, codec, batch, **options)}
     if encoder:
         with draws(seed_of(seed, "weights")):
-            inverse = Inverse(model, codec, codec.spec(surrogate.spec), **_size(surrogate))
+            inverse = Inverse(model, codec, codec.spec(surrogate.spec), names=_readable(model), **_size(surrogate))
         inverse.learn(pool.given, steps=encoder, seed=seed)
         found["encoder"] = inverse.error(batch, seed=seed)
         found["search from the encoder"] = inversion_error(
@@ -71,6 +71,15 @@ def invert(
     with draws(seed_of(seed, "decode")):
         _write(out, surrogate, batch, ways, {name: inversion.distance for name, (inversion, _) in found.items()})
     print(f"wrote {plain(out)}")
+
+
+def _readable(model: Any) -> list[str]:
+    """All latents but the noise of pixels, where the generator has such."""
+    from simulacra.random import draws
+
+    drawn = getattr(getattr(model, "generator", None), "noises", ())
+    with draws(0):
+        return [name for name in model.noise(1) if name not in drawn]
 
 
 def _size(surrogate: Surrogate) -> dict[str, Any]:

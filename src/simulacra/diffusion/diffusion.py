@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from simulacra.batch import Batch, Given, Noise
+from simulacra.diffusion.pairing import unweighted
 from simulacra.diffusion.paths import Chain, Path, Place
 from simulacra.diffusion.predictions import KINDS, Denoised, convert, denoised, prediction
 from simulacra.diffusion.samplers import solve
@@ -114,6 +115,8 @@ class Diffusion(nn.Module):
 
     def loss(self, batch: Batch) -> Loss:
         """The weighted mean of squared errors at random times and noise."""
+        if self.pairing is not None:
+            batch = unweighted(batch)
         x, e = batch.x, torch.randn_like(batch.x)
         if self.pairing is not None:
             e = e[self.pairing(x.flatten(1), e.flatten(1))]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
+
+from simulacra.batch import Batch
+from simulacra.errors import UserError
 
 
 def optimal_pairing(x: Tensor, e: Tensor) -> Tensor:
@@ -25,3 +30,23 @@ def optimal_pairing(x: Tensor, e: Tensor) -> Tensor:
     cost = torch.cdist(x.detach().float(), e.detach().float()).square().cpu().double()
     _, order = linear_sum_assignment(cost.numpy())
     return torch.as_tensor(order, device=x.device)
+
+
+def unweighted(batch: Batch) -> Batch:
+    """As many events without weights, drawn from a batch by their weights; the batch itself where it has none.
+
+    Pairs are of equal mass: a loss that weighs an event would weigh its noise as well, which then is not that from
+    which samples start.
+
+    Raises:
+        UserError: a weight is negative, or all are 0.
+
+    >>> unweighted(Batch(torch.tensor([[1.0], [2.0]]), weight=torch.tensor([0.0, 3.0]))).x.flatten()
+    tensor([2., 2.])
+    """
+    if batch.weight is None:
+        return batch
+    if (batch.weight < 0).any() or not batch.weight.any():
+        raise UserError("expected weights of at least 0 where noise is paired, came others; leave the pairing out")
+    rows = torch.multinomial(batch.weight, len(batch), replacement=True)
+    return replace(batch[rows], weight=None)

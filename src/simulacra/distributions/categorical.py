@@ -26,7 +26,8 @@ class Categorical(Distribution):
         (torch.Size([5, 6]), tensor([1.]))
     """
 
-    has_rsample = True
+    has_rsample = False
+    """`rsample` gives points inside the simplex, of which `log_prob` is no density: for losses, not for bounds."""
 
     def __init__(self, logits: Tensor, temperature: Tensor | float = 1.0) -> None:
         self.logits, self.temperature = logits.log_softmax(-1), temperature

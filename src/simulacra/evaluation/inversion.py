@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,21 +36,26 @@ class Inversion:
 class Inverse(nn.Module):
     """A learned encoder: a network that reads off an event the latents which made it, and the way back by one look.
 
-    Its network is built like a critic of the data. Latents of one row per event are read, others (maps of noise) drawn.
+    Its network is built like a critic of the data.
 
     Args:
         model: whose latents are read, and its codec.
         data: what the model's own events are, encoded.
+        names: of the latents to read, rows of numbers; the others are drawn, as pixels' noise should be, which no event
+            tells and which takes its share of the loss. All rows where left out.
         options: of the network, as in `critic_for`.
 
     Source: Perarnau, van de Weijer, Raducanu and Alvarez, "Invertible conditional GANs" (2016), arXiv 1611.06355.
     """
 
-    def __init__(self, model: NoiseMap, codec: Codec, data: DataSpec, **options: Any) -> None:
+    def __init__(
+        self, model: NoiseMap, codec: Codec, data: DataSpec, *, names: Sequence[str] | None = None, **options: Any
+    ) -> None:
         super().__init__()
         self._model, self._codec = (model,), (codec,)  # not its own: neither trained nor saved with it
         with draws(0), torch.no_grad():
-            read = {name: Field((z.shape[1],)) for name, z in model.noise(1).items() if z.dim() == 2}
+            rows = {name: Field((z.shape[1],)) for name, z in model.noise(1).items() if z.dim() == 2}
+        read = {name: field for name, field in rows.items() if names is None or name in names}
         self.reader: Critic = critic_for(data, reads=read, **options)
 
     def forward(self, batch: Batch) -> Noise:
@@ -150,7 +155,7 @@ def invert(
     """
     if restarts < 1 or steps < 1:
         raise UserError(f"expected at least one restart and one step, came {restarts} and {steps}; give 1 or more")
-    with torch.no_grad(), draws(seed_of(seed, "inversion")):
+    with evaluating(model), torch.no_grad(), draws(seed_of(seed, "inversion")):
         wanted = codec.encode(batch.to(device_of(model)))
         many = wanted[torch.arange(len(batch)).repeat(restarts)]
         begin = dict(model.noise(len(many)))

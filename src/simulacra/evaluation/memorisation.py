@@ -31,7 +31,9 @@ def nearest(x: Any, others: Any, block: int = 1024) -> tuple[Array, Array]:
     >>> [found.tolist() for found in nearest([[0.0], [5.0]], [[1.0], [4.5]])]
     [[0, 1], [1.0, 0.5]]
     """
-    a, b = _rows(x), _rows(others)
+    wide, held = numbers(x, "the features"), numbers(others, "the features")
+    centre = held.mean(0)  # single precision keeps what is small beside the spread, not beside the values
+    a, b = _rows(wide - centre), _rows(held - centre)
     square = (b * b).sum(1)
     rows, out = [], []
     for start in range(0, len(a), block):
@@ -140,13 +142,11 @@ def memorisation(
     a fair coin's. Equal sizes are compared: a larger training set is taken in blocks, whose counts add up.
     `memorisation/p` is the exact sign test's probability, the smallest over blocks times their number.
 
-    `memorisation/identical`: generated rows that are training rows; the floor counts held-out ones that are.
-
-    `memorisation/repeats` and `memorisation/twins`: generated rows that occurred before, and pairs of them that are
-    less than half as far from each other as from any third (jittered repeats); the floors count the same among as many
-    held-out events. Both sets are exchangeable for an honest model, so each count against its floor is a fair coin's,
-    too: `sign_test(value, floor)` is its probability. Counts of pairs below a fixed distance would not be fair, for a
-    few events are near to many.
+    `memorisation/identical`: generated rows that are training rows; `memorisation/repeats` and `memorisation/twins`:
+    those that occurred before, and pairs of them that are less than half as far from each other as from any third
+    (jittered repeats). The floors count the same of as many held-out events. Both sets are exchangeable for an honest
+    model, so each count against its floor is a fair coin's, too: `sign_test(value, floor)` is its probability. Counts
+    of pairs below a fixed distance would not be fair, for a few events are near to many.
 
     Args:
         generated: features [m, D], such as log10(MeV + 0.1) of the cells; held_out [n, D]; train [k, D].
@@ -180,8 +180,7 @@ def memorisation(
     p = min(1.0, len(pairs) * min(sign_test(*pair) for pair in pairs))
     out["memorisation/copies"] = _count(more, fewer, n)
     out["memorisation/p"] = Measurement(p, 0.0, 1.0, 0.0, n)
-    same, known = identical(a, c), identical(b, c)
-    out["memorisation/identical"] = _count(same, known, n)
+    out["memorisation/identical"] = _count(identical(a[:n], c), identical(b[:n], c), n)
     for name, count in (("repeats", repeats), ("twins", twins)):
         out[f"memorisation/{name}"] = _count(count(a[:n]), count(b[:n]), n)
     return out

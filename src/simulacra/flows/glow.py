@@ -85,7 +85,7 @@ class InvertibleConvolution(nn.Module):
         self.lower = nn.Parameter(lower.tril(-1))
         self.upper = nn.Parameter(upper.triu(1))
         self.log_scale = nn.Parameter(upper.diagonal().abs().log())
-        self._seen: tuple[int, ...] = ()
+        self._seen: tuple[Tensor, ...] = ()
 
     def weight(self) -> Tensor:
         """W, [C, C]."""
@@ -97,12 +97,11 @@ class InvertibleConvolution(nn.Module):
         """W^-1, [C, C]: with gradient where one is asked for, else as kept."""
         if (torch.is_grad_enabled() and self.lower.requires_grad) or torch.compiler.is_compiling():
             return torch.linalg.inv(self.weight())
-        parts = (self.order, self.sign, self.lower, self.upper, self.log_scale, self.inverse)
-        seen = tuple(mark for part in parts[:5] for mark in (id(part), part._version, part.data_ptr()))
-        if seen != self._seen or self.inverse.dtype != self.order.dtype:
+        parts = (self.order, self.sign, self.lower, self.upper, self.log_scale)
+        if not self._seen or not all(map(_same, parts, self._seen)):
             with torch.no_grad():
                 self.inverse = torch.linalg.inv(self.weight().double()).to(self.order)
-            self._seen = seen
+            self._seen = tuple(part.detach().clone() for part in parts)
         return self.inverse
 
     def _log_det(self, x: Tensor) -> Tensor:
@@ -113,6 +112,11 @@ class InvertibleConvolution(nn.Module):
 
     def to_data(self, z: Tensor, given: Given = {}) -> tuple[Tensor, Tensor]:
         return _mix(z, self.weight_inverse()), -self._log_det(z)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    """By value, for fused optimisers leave a tensor's version as it was."""
+    return a.device == b.device and a.dtype == b.dtype and torch.equal(a, b)
 
 
 def _mix(x: Tensor, weight: Tensor) -> Tensor:

@@ -39,14 +39,20 @@ class HistoricalAveraging(nn.Module):
     def __init__(self, player: nn.Module, weight: float = 1.0, name: str = "history") -> None:
         super().__init__()
         self.weight, self.name = weight, name
-        self.live = [p for p in player.parameters() if p.requires_grad]  # a plain list registers nothing
+        self._player = (player,)  # in a tuple it is not registered
+        self._names = [name for name, p in player.named_parameters() if p.requires_grad]
         self.register_buffer("count", torch.tensor(0))
-        for k, parameter in enumerate(self.live):
+        for k, parameter in enumerate(self._live()):
             self.register_buffer(f"mean{k}", parameter.detach().clone())
+
+    def _live(self) -> list[Tensor]:
+        """The player's present parameters, also those that `functional_call` has put in their place."""
+        held = dict(self._player[0].named_parameters())
+        return [held[name] for name in self._names]
 
     def distance(self) -> Tensor:
         """The squared distance to the average, a scalar; 0 before anything is remembered."""
-        apart = [(p - self.get_buffer(f"mean{k}")).square().sum() for k, p in enumerate(self.live)]
+        apart = [(p - self.get_buffer(f"mean{k}")).square().sum() for k, p in enumerate(self._live())]
         return torch.stack(apart).sum() * (self.count > 0)
 
     def forward(self, duel: Duel) -> Tensor:
@@ -56,5 +62,5 @@ class HistoricalAveraging(nn.Module):
     def remember(self, batch: Batch | None = None, seen: Mapping[str, Tensor] = {}) -> None:
         """Takes the present parameters into the average."""
         self.count += 1
-        for k, parameter in enumerate(self.live):
+        for k, parameter in enumerate(self._live()):
             self.get_buffer(f"mean{k}").lerp_(parameter.detach(), 1 / int(self.count))

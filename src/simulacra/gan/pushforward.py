@@ -40,8 +40,8 @@ class Pushforward(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, given: Given = {}) -> Batch:
         """n new events in evaluation mode; `given` is encoded and has n rows."""
-        modes = [(module, module.training) for module in self.generator.modules()]
-        self.generator.eval()
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
         try:
             return self.push(self.noise(n), given)
         finally:

@@ -106,7 +106,7 @@ class BoltzmannMachine(nn.Module):
             own = h @ self.bias[d:] + beta * ((h @ weight[d:, d:]) * h).sum(1) / 2
             chosen = torch.multinomial((own + beta * (v @ weight[:d, d:]) @ h.T).softmax(1), 1)[:, 0]
             s = torch.cat([v, h[chosen]], 1)
-        s = s.T.contiguous()  # a unit of all chains lies together
+        s = s.T.clone(memory_format=torch.contiguous_format)  # a unit of all chains lies together
         uniform = torch.rand(d, s.shape[1], device=s.device, dtype=s.dtype)
         for i in range(d):
             s[i] = uniform[i] < (self.bias[i] + beta * (weight[i] @ s)).sigmoid()

@@ -17,6 +17,7 @@ from simulacra.domains.standard import Standardize
 from simulacra.errors import UserError
 from simulacra.networks import LatentEncoder, critic_for, generator_for
 from simulacra.networks.framed import Cropped, Framed, square
+from simulacra.protocols import Codec
 from simulacra.recipes._parts import sized
 from simulacra.training.game import Experiment, Hook, Loss, Player, Solver, linear_decay, modules
 
@@ -91,7 +92,7 @@ def by_bound(
 
 
 def by_reconstruction(
-    model: Autoencoder, codec: ImageCodec | Standardize, *, lr: float, batch: int, rounds: int, fitted: bool = True
+    model: Autoencoder, codec: Codec, *, lr: float, batch: int, rounds: int, fitted: bool = True
 ) -> Experiment:
     """One player who reconstructs; where it is to be fitted, a solver for the density of codes in the second half."""
     optimizer = torch.optim.Adam(model.nets.parameters(), lr=lr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from simulacra.autoencoders import Autoencoder, CodeDensity, Corruption, PairedAutoencoder
+from simulacra.autoencoders import Autoencoder, CodeDensity, Corruption, PairedAutoencoder, PairedCodec
 from simulacra.autoencoders.noise import KINDS
 from simulacra.batch import DataSpec
 from simulacra.domains.images import ImageCodec
@@ -50,6 +50,7 @@ def dae(
             f"{nearest(corruption, known)}"
         )
     if corruption not in KINDS:
+        codec = PairedCodec(codec, data, corruption)
         spec = replace(spec, given={name: field for name, field in spec.given.items() if name != corruption})
     latent, width = latent or (64 if picture else 8), width or (16 if picture else 128)
     nets = encoder_for(spec, latent, width, deterministic=True), decoder_for(spec, latent, width)

@@ -33,8 +33,8 @@ def iaf_vae(
 
     The numbers of a code may then depend on each other given the event, in other shapes than a Gaussian's: the gap
     between the bound and log p(x) can close further. The encoder gives mean, width and a `context`, which all `steps`
-    of the flow are told; draws and their density cost one pass for each step. With 0 steps it is `vae`. The rest is as
-    there.
+    of the flow are told; draws and their density cost one pass for each step. The rest is as in
+    `vae`.
 
     Raises:
         UserError: the layout has no networks, or the likelihood does not fit the data.

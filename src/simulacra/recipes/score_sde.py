@@ -53,7 +53,7 @@ def score_sde(
         data: of vectors.
         sde: `preserving` or `exploding` the variance.
         weighting: `noise`, `data`, `score`, or `likelihood`, which bounds the KL divergence from data to samples.
-        sampler: `flow`, or `langevin`, annealed Langevin dynamics: random steps up the score, ten at each of `steps`
+        sampler: `flow`, or `langevin`, annealed Langevin dynamics: random steps up the score, 40 at each of `steps`
             falling noises; the density stays that of the flow.
         steps: of the flow's solver, `euler`, `heun` or `rk4`.
 
