@@ -151,7 +151,8 @@ CLAIMS = (
         budget="1,500 rounds on 32 Fashion-MNIST pictures of 16 x 16 for each of three games, and fewer for two",
         figure=draw_picturing,
         note="Sliced W1 of the bands of a Laplacian pyramid, the mean over the last third; 0.5 is 40 % nearer. "
-        "Generators are alike; a round has two critic turns in the Wasserstein games.",
+        "Generators are alike; a round has two critic turns in the Wasserstein games. No better at equal "
+        "rounds; at equal operations, which two turns and a penalty use up sooner, they are farther.",
     ),
     Claim(
         name="wasserstein-helps-gradients-and-modes",
