@@ -128,6 +128,7 @@ def test_the_nearest_row_is_the_one_at_the_nearest_distance():
     rows, distance = nearest(x, others, block=7)
     assert np.allclose(np.linalg.norm(x - others[rows], axis=1), distance, atol=1e-5)
     assert np.array_equal(distance, nearest_distance(x, others))
+    assert np.array_equal(distance, nearest_distance(x.reshape(50, 1, 2, 3), others))
 
 
 def test_only_the_latents_that_are_named_are_read():

@@ -31,9 +31,9 @@ def nearest(x: Any, others: Any, block: int = 1024) -> tuple[Array, Array]:
     >>> [found.tolist() for found in nearest([[0.0], [5.0]], [[1.0], [4.5]])]
     [[0, 1], [1.0, 0.5]]
     """
-    wide, held = numbers(x, "the features"), numbers(others, "the features")
-    centre = held.mean(0)  # single precision keeps what is small beside the spread, not beside the values
-    a, b = _rows(wide - centre), _rows(held - centre)
+    a, b = (v.reshape(len(v), -1) for v in (numbers(x, "the features"), numbers(others, "the features")))
+    centre = b.mean(0)  # single precision keeps what is small beside the spread, not beside the values
+    a, b = _rows(a - centre), _rows(b - centre)
     square = (b * b).sum(1)
     rows, out = [], []
     for start in range(0, len(a), block):
