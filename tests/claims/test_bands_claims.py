@@ -10,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 
 from simulacra.claims import bands
+from simulacra.claims.growing import band_distances
 from simulacra.networks.progressive import enlarged, reduced
 
 (STAGES,) = bands.CLAIMS
@@ -32,7 +33,7 @@ def test_before_a_stage_joins_its_band_is_missing():
     """A band of repeated pixels is zero, E|N(0, 1)| standard deviations away."""
     real = pictures(500)
     times, found = bands.learnt(real, real, 0.6, 0, 20)
-    missing = bands.errors(real, enlarged(reduced(real, 4), 16))
+    missing = band_distances(real, enlarged(reduced(real, 4), 16))
     assert missing == pytest.approx([0, *[math.sqrt(2 / math.pi)] * 2], rel=0.06)
     assert found[2][times < bands.JOINS] == pytest.approx(missing[2])
     assert found[1][times <= 0.15] == pytest.approx(missing[1])
@@ -41,10 +42,10 @@ def test_before_a_stage_joins_its_band_is_missing():
 
 def test_an_error_is_seen_in_its_own_band():
     real, other = pictures(1000), pictures(1000, 1)
-    floor = bands.errors(real, other)
+    floor = band_distances(real, other)
     assert (floor < 0.15).all()
-    assert bands.errors(real, real) == pytest.approx(np.zeros(3))
-    shifted = bands.errors(real, other + enlarged(torch.randn(1000, 1, 4, 4), 16))
+    assert band_distances(real, real) == pytest.approx(np.zeros(3))
+    shifted = band_distances(real, other + enlarged(torch.randn(1000, 1, 4, 4), 16))
     assert shifted[0] > 2
     assert shifted[1:] == pytest.approx(floor[1:], abs=1e-4)
 

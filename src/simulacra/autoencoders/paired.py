@@ -44,6 +44,15 @@ class PairedCodec(nn.Module):
         codec: of events and conditions.
         data: the physical description.
         corrupted: name of the condition, as many numbers as the event.
+
+    Example:
+        >>> import torch
+        >>> from simulacra.batch import Field
+        >>> from simulacra.testing import Unchanged
+        >>> spec = DataSpec("pairs", "vector", Field((2,)), {"noisy": Field((2,))})
+        >>> pair = Batch(torch.zeros(3, 2), {"noisy": torch.ones(3, 2)})
+        >>> PairedCodec(Unchanged(), spec, "noisy").encode(pair).given["noisy"].shape
+        torch.Size([3, 2])
     """
 
     def __init__(self, codec: nn.Module, data: DataSpec, corrupted: str) -> None:

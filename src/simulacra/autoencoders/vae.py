@@ -145,8 +145,9 @@ class VAE(LatentVariableModel):
         Raises:
             UserError: draws of the posterior have no gradient, as those of a mixture or of categories.
         """
-        if not self.encode(batch[:1]).has_rsample:
-            raise UserError("expected a posterior whose draws have a gradient, came others; train on `loss` instead")
+        if not (q := self.encode(batch[:1])).has_rsample:
+            came = type(q).__name__
+            raise UserError(f"expected a posterior whose draws have a gradient, came {came}; train on `loss` instead")
         return Loss({"bound": -batch.mean(self.log_prob_bound(batch, draws))})
 
     def log_prob_bound(self, batch: Batch, draws: int = 1) -> Tensor:

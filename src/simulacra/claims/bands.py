@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import ot
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from simulacra.batch import Batch
 from simulacra.claims.claim import Claim, Result
-from simulacra.claims.growing import BATCH, LATER, PROGAN, SPEC, bands, small_pictures
+from simulacra.claims.growing import BATCH, LATER, PROGAN, SPEC, band_distances, small_pictures
 from simulacra.domains.dataset import ArrayDataset
 from simulacra.figures.curves import Curves, curves
 from simulacra.random import draws, reseed
@@ -32,15 +31,6 @@ SIDES = (4, 8, 16)
 """Of the bands: what 4 x 4 pixels show, what 8 x 8 add, what 16 x 16 add."""
 
 
-def errors(real: Tensor, made: Tensor) -> Array:
-    """Sliced W1 of each band in root mean square deviations of the real one, [3]."""
-    found = []
-    for a, b in zip(bands(real), bands(made), strict=True):
-        line: Any = ot.sliced_wasserstein_distance(a, b, n_projections=128, seed=0, p=1)
-        found.append(float(line) / math.sqrt(a.var(0).mean()))
-    return np.array(found)
-
-
 def learnt(pictures: Tensor, held: Tensor, until: float, seed: int, rounds: int) -> tuple[Array, Array]:
     """The share of the run that is over at each look [LOOKS + 1], and the error of each band then, [3, LOOKS + 1].
 
@@ -54,11 +44,11 @@ def learnt(pictures: Tensor, held: Tensor, until: float, seed: int, rounds: int)
     stream = DataStream(data, torch.arange(len(data)), game.codec, seed=seed)
     growth = Growth(len(SIDES), until)
     model.generator.grow(*growth(game.clock))
-    floor = errors(held, pictures[: len(held)])
+    floor = band_distances(held, pictures[: len(held)])
 
     def look(k: int) -> Array:
         with draws(k):
-            return errors(held, game.codec.decode(model.sample(len(held))).x) - floor
+            return band_distances(held, game.codec.decode(model.sample(len(held))).x) - floor
 
     times, found, steps = [0.0], [look(0)], train(game, {"data": stream}, seed=seed)
     every = max(rounds // LOOKS, 1)

@@ -48,13 +48,18 @@ def bands(x: Tensor) -> list[Array]:
     return [level.flatten(1).double().numpy() for level in (levels[0], *added)]
 
 
-def band_distance(real: Tensor, made: Tensor) -> float:
-    """Sliced W1 of each band of a pyramid, in root mean square deviations of the real one, averaged over bands."""
+def band_distances(real: Tensor, made: Tensor) -> Array:
+    """Sliced W1 of each band of a pyramid, in root mean square deviations of the real one, [3]."""
     found = []
     for a, b in zip(bands(real), bands(made), strict=True):
         line: Any = ot.sliced_wasserstein_distance(a, b, n_projections=128, seed=0, p=1)
         found.append(float(line) / math.sqrt(a.var(0).mean()))
-    return float(np.mean(found))
+    return np.array(found)
+
+
+def band_distance(real: Tensor, made: Tensor) -> float:
+    """`band_distances`, averaged."""
+    return float(band_distances(real, made).mean())
 
 
 def play(pictures: Tensor, held_out: Tensor, until: float, seed: int, rounds: int) -> Mapping[str, Array]:

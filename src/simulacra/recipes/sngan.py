@@ -43,8 +43,7 @@ def sngan(
     batch: int | None = None,
     ema: float | None = None,
 ) -> Experiment:
-    """Every weight of the critic is divided by its spectral norm, which a power iteration in every forward keeps up to
-    date.
+    """Every weight of the critic is divided by its spectral norm; a power iteration in each forward follows it.
 
     Hinge losses, one turn each: no penalty, hence no second derivative, and no batch norm in the critic. A dense
     critic has slope at most 1, and the hinge's margin is 1: data of finer structure are shown to it `slope` times

@@ -37,6 +37,7 @@ FIDELITY = {
     "nll": "−log p / event",
     f"nll/bound_{DRAWS}": f"bound on it, {DRAWS} draws",
     "nll/annealed": "by annealing",
+    "nll/impossible": "impossible events",
 }
 """Columns of the table of fidelity, where any model has them."""
 
