@@ -107,7 +107,7 @@ def test_every_inverse_is_the_exact_one_of_a_number_nearby(name: str, strength: 
     """Backward error alone: x' lies between the inverses of z - t and z + t, however steep the transform is there."""
     transform = TRANSFORMS[name]
 
-    @settings(SEARCH, max_examples=3)
+    @settings(SEARCH, max_examples=12)
     @given(st.integers(0, 2**31))
     def search(seed: int):
         torch.manual_seed(seed)

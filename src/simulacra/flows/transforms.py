@@ -8,7 +8,6 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 class Elementwise(Protocol):
@@ -80,16 +79,16 @@ class RationalQuadratic:
     `t = (x - x_k) / (x_k+1 - x_k)`:
     `y = y_k + (y_k+1 - y_k) (s t^2 + d_k t (1 - t)) / (s + (d_k+1 + d_k - 2 s) t (1 - t))`.
     The inverse is the root of a quadratic: both directions are closed forms and cost the same. K widths, K heights
-    and K - 1 inner slopes come from the network, to which a number beyond the tail looks as if it lay there: else knots
-    would be driven together without limit, and no inverse were exact. There are no branches, and the knots are never in
-    less than single precision.
+    and K - 1 inner slopes, `d = exp(h / (1 + |h| / log(1 / floor)))`, come from the network, to which a number beyond
+    the tail looks as if it lay there: else knots would be driven together without limit, and no inverse were exact.
+    There are no branches, and the knots are never in less than single precision.
 
     Source: Durkan, Bekasov, Murray and Papamakarios, "Neural spline flows" (2019, arXiv:1906.04032).
 
     Args:
         bins: K.
         tail: half the width of the interval that is bent.
-        floor: smallest share of a bin, and smallest slope.
+        floor: smallest share of a bin, and smallest slope; the largest slope is its inverse.
 
     Raises:
         ValueError: the bins do not fit the floor.
@@ -106,8 +105,10 @@ class RationalQuadratic:
     floor: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.bins < 1 or self.bins * self.floor >= 1 or self.tail <= 0:
-            raise ValueError(f"expected 1 to {1 / self.floor:.0f} bins and a tail > 0, came {self.bins}, {self.tail}")
+        if not 0 < self.floor < 1 or self.tail <= 0:
+            raise ValueError(f"expected a floor within 0 to 1 and a tail > 0, came {self.floor}, {self.tail}")
+        if self.bins < 1 or self.bins * self.floor >= 1:
+            raise ValueError(f"expected 1 to {1 / self.floor:.0f} bins, came {self.bins}")
 
     @property
     def size(self) -> int:
@@ -136,7 +137,7 @@ class RationalQuadratic:
             x0, w, y0, v, d0, d1 = _bin(inner, up, across, up, slopes)
             s, rise = v / w, inner - y0
             t = self._root(rise, s, v, d0, d1)
-            # One step of Newton's method: to the last digit where b^2 - 4 a c cancels, and it carries the gradient.
+            # One step of Newton's method carries the gradient.
             reached, log_slope = self._curve(t, s, torch.zeros_like(y0), v, d0, d1)
             t = (t + (rise - reached) / (log_slope.exp() * w)).clamp(0, 1)
             _, log_slope = self._curve(t, s, y0, v, d0, d1)
@@ -146,7 +147,7 @@ class RationalQuadratic:
     def _knots(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Edges in x and in y, and slopes at the edges, each [..., K + 1]."""
         widths, heights, inner = h.split([self.bins, self.bins, self.bins - 1], -1)
-        slopes = self.floor + functional.softplus(inner + math.log(math.expm1(1 - self.floor)))
+        slopes = (inner / (1 - inner.abs() / math.log(self.floor))).exp()
         ends = torch.ones_like(h[..., :1])
         return self._edges(widths), self._edges(heights), torch.cat([ends, slopes, ends], -1)
 
@@ -158,10 +159,15 @@ class RationalQuadratic:
     @staticmethod
     @torch.no_grad()
     def _root(rise: Tensor, s: Tensor, v: Tensor, d0: Tensor, d1: Tensor) -> Tensor:
-        """The t at which the curve has risen so far, in the form that does not cancel (Press et al., section 5.6)."""
+        """The t at which the curve has risen so far, in the form that does not cancel (Press et al., section 5.6).
+
+        Where a bin is nearly flat and one of its ends steep, b^2 - 4 a c cancels all the same: hence double precision.
+        """
+        kind = rise.dtype
+        rise, s, v, d0, d1 = (part.double() for part in (rise, s, v, d0, d1))
         bend = rise * (d1 + d0 - 2 * s)
         a, b, c = v * (s - d0) + bend, v * d0 - bend, -s * rise
-        return (2 * c / (-b - (b.square() - 4 * a * c).clamp(min=1e-30).sqrt())).clamp(0, 1)
+        return (2 * c / (-b - (b.square() - 4 * a * c).clamp(min=1e-30).sqrt())).clamp(0, 1).to(kind)
 
     @staticmethod
     def _curve(t: Tensor, s: Tensor, y0: Tensor, v: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
