@@ -8,7 +8,7 @@ from pathlib import Path
 import simulacra
 
 ROOT = Path(simulacra.__file__).parent
-NOUNS = {"batch", "protocols", "random", "units", "errors", "concepts"}
+NOUNS = {"batch", "protocols", "random", "units", "errors", "named", "concepts"}
 FAMILIES = {"gan", "flows", "diffusion", "autoregressive", "autoencoders", "classical", "markov"}
 MAY = {
     **dict.fromkeys(NOUNS, NOUNS),

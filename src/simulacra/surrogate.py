@@ -71,8 +71,8 @@ def conditions(spec: DataSpec, n: int, asked: Mapping[str, Any], seed: int = 0, 
             known = ", ".join(spec.given) or "no condition"
             raise UserError(f"expected a condition among: {known}, came {name!r}; {nearest(name, spec.given)}")
     out: dict[str, Tensor] = {}
-    generator = torch.Generator().manual_seed(seed_of(seed, "conditions"))
     for name, field in spec.given.items():
+        generator = torch.Generator().manual_seed(seed_of(seed, "conditions", name))
         if name in asked:
             out[name] = _asked(name, field, asked[name], n, extrapolate)
         elif field.kind in WHOLE:
@@ -89,6 +89,8 @@ def _asked(name: str, field: Field, value: Any, n: int, extrapolate: bool) -> Te
             raise UserError(
                 f"expected {name} of shape {(n, *field.shape)}, came {tuple(value.shape)}; one row per event"
             )
+        if field.kind in WHOLE and not bool((value == value.round()).all()):
+            raise UserError(f"expected whole numbers for {name}, came others; use 0 to {field.levels - 1}")
         numbers = value.long() if field.kind in WHOLE else value.float()
     elif field.kind == "token" and field.shape:
         numbers = tokens_of(str(value), field).expand(n, -1)

@@ -113,6 +113,16 @@ def test_kernels_are_those_of_scikit_learn_and_cross_validation_leaves_one_out()
     assert 0 < int(scores.argmax()) < len(scores) - 1
 
 
+def test_events_of_next_to_no_weight_have_no_say_in_the_bandwidth():
+    torch.manual_seed(0)
+    x = torch.cat([0.1 * torch.randn(300, 1), 120 * torch.rand(300, 1) - 60])
+    alone, weighted = (
+        kde(Batch(x[:300])),
+        kde(Batch(x, weight=torch.where(torch.arange(600) < 300, 1.0, 1e-6))),
+    )
+    assert float(weighted.bandwidth) == pytest.approx(float(alone.bandwidth))
+
+
 def test_the_bandwidth_of_a_gaussian_is_near_the_best_there_is():
     torch.manual_seed(0)
     x = torch.randn(2000, 1)

@@ -14,9 +14,10 @@ from simulacra import recipes
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.cli import run
 from simulacra.diffusion import Ancestral, FlowDiffusion, Langevin
+from simulacra.errors import UserError
 from simulacra.io import hdf5
 from simulacra.random import draws
-from simulacra.surrogate import Surrogate
+from simulacra.surrogate import Surrogate, conditions
 
 OTHER = {"ddpm": {"hidden": 8, "steps": 5}, "score_sde": {"hidden": 8, "steps": 4}}
 VALUES = {
@@ -134,3 +135,13 @@ def test_other_arguments_are_refused(refuse, diffusion_runs, point_run, points, 
     assert "expected a value after --steps" in sample(ddpm, "--steps")
     assert "langevin" in sample(diffusion_runs / "score_sde", "--sampler", "langvin")
     assert "is no run folder" in refuse("evaluate", points, "--reference", points, "--steps", "3")
+
+
+def test_conditions_that_are_drawn_begin_alike_for_any_number_of_events():
+    given = {"label": Field((), "class", 4), "energy": Field((1,), range=(1.0, 3.0)), "angle": Field((1,))}
+    spec = DataSpec("two", "vector", Field((1,)), given)
+    few, many = (conditions(spec, n, {}, seed=3) for n in (7, 1500))
+    assert all(torch.equal(few[name], many[name][:7]) for name in given)
+    assert not torch.equal(many["energy"], 1 + 2 * many["angle"])
+    with pytest.raises(UserError, match="expected whole numbers for label, came others"):
+        conditions(spec, 2, {"label": torch.tensor([0.9, 1.0])})

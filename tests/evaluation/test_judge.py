@@ -192,6 +192,16 @@ def test_pictures_are_judged_by_a_classifier(tmp_path):
         train_classifier(Batch(train.x))
 
 
+def test_a_class_of_one_event_is_drawn_as_all_are():
+    x = torch.randn(200, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    x[3] = 50
+    label = torch.full((200,), 2)
+    label[3] = 0
+    drawn = PCAGaussian.fit(Batch(x, {"label": label}), components=4).sample(300, {"label": torch.arange(300) % 3})
+    assert bool(drawn.x[2::3].abs().max() < 10)
+    assert float(drawn.x[::3].std()) == pytest.approx(float(x.std()), rel=0.2)
+
+
 def test_pca_gaussian_has_the_moments_of_its_data():
     draw = torch.Generator().manual_seed(1)
     data = Batch(torch.randn(4000, 1, 2, 3, generator=draw) @ torch.tensor([[1.0, 0.5, 0], [0, 1, 0], [0, 0, 2]]) + 3)

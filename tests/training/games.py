@@ -19,7 +19,7 @@ from simulacra.training.averaging import EMA, averaged_copy
 from simulacra.training.engine import Engine
 from simulacra.training.game import Clock, Experiment, Loss, Player, Solver, every, linear_decay, modules
 from simulacra.training.loop import train
-from simulacra.training.stream import DataStream
+from simulacra.training.stream import DataStream, Weighed
 
 SPEC = DataSpec("plane", "vector", Field((2,)))
 
@@ -198,7 +198,8 @@ def _gradients(folder: str, case: str, engine: Engine) -> None:
     experiment = Experiment(net, [player], Unchanged(), 1, 31, both)
     before = [p.detach().clone() for p in both.parameters()]
     stream = DataStream(rows, torch.arange(31), Unchanged(), seed=1, engine=engine)
-    seen = [step.losses for step in train(experiment, {"data": stream}, engine=engine)]
+    streams = {"data": Weighed(stream) if case == "weighted" else stream}
+    seen = [step.losses for step in train(experiment, streams, engine=engine)]
     moved = [(a - b.detach()).flatten().tolist() for a, b in zip(before, both.parameters(), strict=True)]
     if engine.rank == 0:
         losses = {k: float(v) for k, v in seen[0].items()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from games import SPEC, duel, points
-from torch import nn
+from games import SPEC, Table, duel, points
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from simulacra.batch import Batch
@@ -13,8 +13,9 @@ from simulacra.errors import UserError
 from simulacra.testing import Rows, Unchanged, check_resume
 from simulacra.training.averaging import EMA, averaged_copy
 from simulacra.training.engine import Engine
-from simulacra.training.game import Clock
-from simulacra.training.stream import Beside, DataStream
+from simulacra.training.game import Clock, Experiment, Loss, Player, Solver, modules
+from simulacra.training.loop import train
+from simulacra.training.stream import Beside, DataStream, Weighed
 
 
 def test_every_kind_of_state_survives_a_cut_anywhere() -> None:
@@ -144,6 +145,68 @@ def test_processes_take_turns_in_the_global_batch(block: int, world: int) -> Non
             assert rows_of(part, [n]) == want[r::world]
     with pytest.raises(UserError, match=f"one event for each of {world} processes, came 1"):
         parts[0].next(1)
+
+
+WEIGHT = torch.tensor([0.0, 0.25, 1.0, 3.5, 0.0, 1e-6, 2.0, 1.0, 0.5, 0.0]).repeat(5)
+
+
+def dealt(block: int = 0, weight: Tensor = WEIGHT) -> DataStream:
+    rows = Rows(SPEC, Batch(torch.zeros(50, 2), {"row": torch.arange(50)}, weight=weight))
+    return DataStream(rows, torch.arange(50), Unchanged(), block=block, seed=2)
+
+
+@pytest.mark.parametrize("block", [0, 7])
+def test_events_are_dealt_by_weight(block: int) -> None:
+    source, share = dealt(block), 50 * WEIGHT.double() / WEIGHT.double().sum()
+    counts = torch.stack([torch.tensor(rows_of(source, [50])).bincount(minlength=50) for _ in range(400)])
+    assert bool(((counts >= share.floor()) & (counts <= share.ceil())).all())
+    assert bool((counts.double().mean(0) - share).abs().max() < 4 * 0.5 / 400**0.5)
+    assert source.next(9).weight is None
+    whole = rows_of(dealt(block), [150])
+    for cut in range(0, 120, 17):
+        second = dealt(block)
+        rows_of(second, [cut] if cut else [])
+        third = dealt(block)
+        third.load_state_dict(second.state_dict())
+        assert third.peek(9).given["row"].tolist() == whole[cut : cut + 9]
+        assert rows_of(third, [1, 4, 11]) == whole[cut : cut + 16]
+
+
+@pytest.mark.parametrize("block", [0, 7])
+def test_solvers_see_each_event_once_with_its_weight(block: int) -> None:
+    source = dealt(block)
+    weighed = Weighed(source)
+    for _ in range(2):
+        batch = weighed.next(50)
+        assert sorted(batch.given["row"].tolist()) == list(range(50))
+        assert torch.equal(batch.weight, WEIGHT[batch.given["row"]])
+    assert weighed.peek(5).given["row"].tolist() == weighed.next(5).given["row"].tolist()
+    assert source.state_dict() == weighed.state_dict() == {"epoch": 2, "at": 5, "rows": 50}
+
+
+def test_the_loop_deals_to_players_and_weighs_for_solvers() -> None:
+    net, table, seen = nn.Linear(2, 1), Table(), []
+
+    def loss(batch: Batch) -> Loss:
+        seen.append(batch)
+        return Loss({"score": net(batch.x).sum()})
+
+    def collect(batch: Batch) -> dict[str, Tensor]:
+        seen.append(batch)
+        return table.collect(batch)
+
+    players = [
+        Player("fit", net, loss, torch.optim.SGD(net.parameters(), lr=0.1)),
+        Solver("table", table, collect, table.solve),
+    ]
+    for _ in train(Experiment(net, players, Unchanged(), 1, 20, modules(net=net, table=table)), {"data": dealt()}):
+        pass
+    assert [batch.weight is None for batch in seen] == [True, False]
+
+
+def test_weights_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(UserError, match="expected a weight above 0 among the training events, all are 0"):
+        dealt(weight=torch.zeros(50))
 
 
 def test_other_data_are_refused_on_resume() -> None:

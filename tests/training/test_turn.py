@@ -18,6 +18,7 @@ from simulacra.random import draws
 from simulacra.testing import Rows, Unchanged, streams_for
 from simulacra.training.game import Clock, Experiment, Loss, Player, every, from_round, linear_decay, modules, until
 from simulacra.training.loop import train
+from simulacra.training.stream import Weighed
 
 
 def hashes(root: nn.Module) -> dict[str, str]:
@@ -33,7 +34,7 @@ def alone(
 
 
 def run_through(experiment: Experiment, rows: Rows, seed: int = 0) -> list[dict[str, float]]:
-    streams = streams_for(experiment, rows, seed)
+    streams = {name: Weighed(stream) for name, stream in streams_for(experiment, rows, seed).items()}
     return [{k: float(v) for k, v in step.losses.items()} for step in train(experiment, streams, seed=seed)]
 
 
@@ -262,3 +263,19 @@ def test_after_is_told_the_means_and_has_no_gradient() -> None:
     rows = points(12)
     run_through(alone(net, loss, rows, accumulate=5, after=[after]), rows)
     assert told == [(12, pytest.approx(rows.batch.x[:, 0].mean().item(), abs=1e-6), False)]
+
+
+@pytest.mark.parametrize("size", [1, 16])
+def test_small_batches_learn_the_weighted_law(size: int) -> None:
+    x = torch.linspace(0, 1, 200)[:, None].round()
+    rows = Rows(SPEC, Batch(x.expand(200, 2), weight=torch.where(x[:, 0] == 0, 9.0, 1.0)))
+    net, seen = nn.Linear(1, 1), []
+
+    def loss(batch: Batch) -> Loss:
+        seen.append(float(net.bias.detach()))
+        return Loss({"square": batch.mean((net.bias - batch.x[:, 0]).square())})
+
+    experiment = alone(net, loss, rows, 600, size=size, lr=0.02)
+    for _ in train(experiment, streams_for(experiment, rows)):
+        pass
+    assert sum(seen[300:]) / 300 == pytest.approx(0.1, abs=0.06)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from simulacra.batch import Batch, Field, Given, Noise
 from simulacra.errors import UserError
+from simulacra.named import Named
 from simulacra.networks import Conditions
 from simulacra.training.game import Loss
 
@@ -48,7 +49,7 @@ class SequenceModel(nn.Module):
         fields = dict(given_fields or {})
         self.sources = source_fields(fields)
         self.conditions = Conditions({name: f for name, f in fields.items() if name not in self.sources})
-        self.reads = nn.ModuleDict({name: nn.Embedding(f.levels, self.net.size) for name, f in self.sources.items()})
+        self.reads = Named({name: nn.Embedding(f.levels, self.net.size) for name, f in self.sources.items()})
         self.before = nn.Embedding(tokens + 1, self.net.size)  # the last one: nothing yet
         size = self.conditions.size
         self.told = nn.Linear(size, self.net.size, bias=False) if size else None

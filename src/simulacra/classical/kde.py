@@ -86,12 +86,12 @@ class KDE(nn.Module):
         return Loss(best, {"bandwidth": self.bandwidth.clone(), "events": (self.weight > 0).sum()})
 
     def cross_validation(self, bandwidths: list[float] = BANDWIDTHS) -> Tensor:
-        """The mean leave-one-out `log p(x_i | y_i)` of up to 1,000 events for each bandwidth, [bandwidths].
+        """The weighted mean leave-one-out `log p(x_i | y_i)` of up to 1,000 events for each bandwidth, [bandwidths].
 
         Events that are alone in their class have no say.
         """
         held = (self.weight > 0).nonzero()[:HELD, 0]
-        total, count = torch.zeros(len(bandwidths), device=self.x.device), 0
+        total, count = torch.zeros(len(bandwidths), device=self.x.device), 0.0
         for y in self.kind[held].unique().tolist():
             ours = held[self.kind[held] == y]
             others = ((self.kind == y) & (self.weight > 0)).nonzero()[:, 0]
@@ -102,9 +102,9 @@ class KDE(nn.Module):
                 far[rows[:, None] == others] = torch.inf
                 share = self.weight[others].log() - (self.weight[others].sum() - self.weight[rows])[:, None].log()
                 for k, h in enumerate(bandwidths):
-                    total[k] += self._log_kernels(far, h, share).sum()
-            count += len(ours)
-        return total / max(count, 1)
+                    total[k] += self.weight[rows] @ self._log_kernels(far, h, share)
+            count += float(self.weight[ours].sum())
+        return total / (count or 1.0)
 
     @staticmethod
     def _squares(x: Tensor, y: Tensor) -> Tensor:

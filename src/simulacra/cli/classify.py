@@ -45,6 +45,7 @@ def classify(
 
     from simulacra.domains import open_data
     from simulacra.domains.dataset import parts_of
+    from simulacra.domains.matching import matched
     from simulacra.errors import UserError, nearest
     from simulacra.evaluation.classification import told_apart
     from simulacra.evaluation.rows import some_of
@@ -56,7 +57,9 @@ def classify(
         )
     surrogate = Surrogate.load(run, recipe, device)
     own = surrogate.data
-    events = some_of(own, n, parts_of(own)["test"]) if file is None else some_of(open_data(file), n)
+    events = (
+        some_of(own, n, parts_of(own)["test"]) if file is None else some_of(matched(open_data(file), surrogate.spec), n)
+    )
     if tuple(events.x.shape[1:]) != surrogate.spec.x.shape:
         raise UserError(
             f"expected events of shape {surrogate.spec.x.shape}, {file} has {tuple(events.x.shape[1:])}; convert it"
@@ -65,8 +68,6 @@ def classify(
     field, label = surrogate.spec.given[found.name], events.given.get(found.name)
     if label is None and out is not None and out.suffix == ".png":
         raise UserError(f"expected the true {found.name} of events for a .png, {file} has none; write a .csv")
-    if label is not None and not bool(((label >= 0) & (label < field.levels)).all()):
-        raise UserError(f"expected {found.name} from 0 to {field.levels - 1} in {file}; it has others")
     metrics = {} if label is None else told_apart(found.log_posterior, label, events.weight)
     if out is not None:
         _write(out, found, field, label)
@@ -130,8 +131,12 @@ def classes_of(
     field = spec.given[name]
     unknown = torch.zeros(len(events), *field.shape, dtype=torch.long)
     asked = replace(events, given={k: unknown if k == name else events.given[k] for k in spec.given})
-    seen = some_of(surrogate.data, MANY, parts_of(surrogate.data)["train"]).given[name].flatten().long()
-    shares = (seen.bincount(minlength=field.levels) + 1.0) / (len(seen) + field.levels)  # no class is impossible
+    seen = some_of(surrogate.data, MANY, parts_of(surrogate.data)["train"])
+    rows = torch.arange(len(seen)) if seen.weight is None else seen.weight.nonzero()[:, 0]
+    weight = torch.ones(len(rows)) if seen.weight is None else seen.weight[rows]
+    label = seen.given[name].flatten().long()[rows]
+    shares = label.bincount(weight / weight.mean(), minlength=field.levels) + 1.0  # no class is impossible
+    shares = shares / shares.sum()
     return classification.classify(surrogate.experiment, asked, name, shares, uniform=uniform, draws=draws, seed=seed)
 
 

@@ -106,12 +106,14 @@ def _run(
     from simulacra import domains, evaluation, recipes
     from simulacra.cli.evaluate import counterpart, whole
     from simulacra.domains.dataset import parts_of
+    from simulacra.domains.matching import described, retold
     from simulacra.evaluation.held_out import held_out
     from simulacra.evaluation.rows import some_of
     from simulacra.report.comparison import BATCHES, Entrant
 
     own = whole(surrogate)
     train = some_of(own, limit, parts_of(own)["train"])
+    events, spec = retold(events, spec, own.spec), described(spec, own.spec)
     made = counterpart(surrogate, events, seed)
     observables = domains.observables(spec)
     found = evaluation.evaluate(events, made, spec, observables, train, not full, seed, foreign=foreign)
@@ -134,10 +136,11 @@ def _file(
     place: Path, events: Batch, spec: DataSpec, train: Batch | None, *, full: bool, seed: int, foreign: bool
 ) -> Entrant:
     from simulacra import domains, evaluation
+    from simulacra.domains.matching import matched
     from simulacra.errors import UserError
     from simulacra.report.comparison import Entrant
 
-    data = domains.open_data(place)
+    data = matched(domains.open_data(place), spec)
     if data.spec.x.shape != spec.x.shape:
         raise UserError(f"expected events of shape {spec.x.shape}, {place} has {data.spec.x.shape}; name another")
     made = data[slice(0, len(events))]

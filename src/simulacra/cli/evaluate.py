@@ -87,6 +87,7 @@ def judge_run(
     from simulacra import domains, evaluation
     from simulacra.cli.classify import classes_read
     from simulacra.domains.dataset import parts_of
+    from simulacra.domains.matching import matched
     from simulacra.evaluation.calibration import of_observables
     from simulacra.evaluation.held_out import held_out
     from simulacra.evaluation.rows import some_of
@@ -97,7 +98,7 @@ def judge_run(
     own = whole(surrogate)
     parts = parts_of(own)
     train = some_of(own, limit, parts["train"])
-    other = own if reference is None else domains.open_data(reference)
+    other = own if reference is None else matched(domains.open_data(reference), own.spec)
     events = some_of(other, limit, parts["test"] if reference is None else None)
     made = counterpart(surrogate, events, seed)
     observables = domains.observables(spec)
@@ -215,6 +216,7 @@ def judge_file(
 ) -> tuple[Evaluation, list[str]]:
     """Judges a file of events against a file of real ones."""
     from simulacra import domains, evaluation
+    from simulacra.domains.matching import matched
     from simulacra.errors import UserError
     from simulacra.evaluation.rows import some_of
     from simulacra.report import write_report
@@ -223,7 +225,7 @@ def judge_file(
     if data.spec.x.shape != real.spec.x.shape:
         raise UserError(f"expected events of shape {real.spec.x.shape}, {what} has {data.spec.x.shape}; name another")
     n = min(limit, len(data), len(real))
-    made, (events, others) = some_of(data, n), _dealt(real, n)
+    made, (events, others) = some_of(matched(data, real.spec), n), _dealt(real, n)
     observables = domains.observables(real.spec)
     found = evaluation.evaluate(events, made, real.spec, observables, train=others, fast=fast, seed=seed)
     lines = evaluation.verdict(found)

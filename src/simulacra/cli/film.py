@@ -19,6 +19,21 @@ WIDTH = 4.0
 """Inches of a picture of pictures."""
 
 
+def check_film(path: Path, every: int | None = None) -> None:
+    """Refuses what can be no film, before there is a run.
+
+    Raises:
+        UserError: the path is no film's, or there would be no frame.
+    """
+    from simulacra.figures import films
+
+    films.check_film(path.suffix)
+    if path.is_dir():
+        raise UserError(f"expected a file to write, {path} is a folder; name a file in it")
+    if every is not None and every < 1:
+        raise UserError(f"expected --film-every of at least 1, came {every}; leave it out for a hundredth")
+
+
 class Film:
     """Frames of a run, one PNG per look in `samples/film/`, put together at the end of the training.
 
@@ -35,13 +50,7 @@ class Film:
     """
 
     def __init__(self, training: Training, path: Path, every: int | None = None) -> None:
-        from simulacra.figures.films import check_film
-
-        check_film(path.suffix)
-        if path.is_dir():
-            raise UserError(f"expected a file to write, {path} is a folder; name a file in it")
-        if every is not None and every < 1:
-            raise UserError(f"expected --film-every of at least 1, came {every}; leave it out for a hundredth")
+        check_film(path, every)
         spec = training.config.spec
         if spec.layout not in ("image", "layers", "vector"):
             raise UserError(f"expected pictures, showers or vectors to film, came {spec.layout}; leave --film out")

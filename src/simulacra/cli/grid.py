@@ -59,10 +59,10 @@ def write_grid(
     if nearest:
         train, held = _real(surrogate)
         at, distance = neighbours(made.x, train.x)
-        usual = float(np.median(neighbours(held.x, train.x)[1]))
+        usual, near = float(np.median(neighbours(held.x, train.x)[1])), float(np.median(distance))
         beside = train.x[torch.from_numpy(at)]
         note = f"right of each: the nearest of {len(train):,} training pictures; median distance over that of "
-        note += f"{len(held):,} held-out pictures: {np.median(distance) / usual:.2f}"
+        note += f"{len(held):,} held-out pictures: {f'{near / usual:.2f}' if usual else f'{near:.3g} over 0'}"
     grid = figures.image_grid(made.x, columns, 7.5 if beside is not None else 6.0, names, beside, note)
     write_bytes(out, figures.png(grid, about=about))
     return n

@@ -104,7 +104,8 @@ def _critic(surrogate: Surrogate, game: Any, train: Batch, held: Batch, seed: in
         "Where a brighter pixel would raise the score (red) and where it would lower it (blue): the gradient, and its "
         "mean over 25 noisy copies (SmoothGrad). Left real events, right generated ones.",
         image_rows(
-            {"event": _shown(scores, both), "gradient": _signed(plain), "SmoothGrad": _signed(smooth)}, gap=SHOWN
+            {"event": _shown(scores, both), "gradient": _signed(plain), "SmoothGrad": _signed(smooth)},
+            gap=len(both) // 2,
         ),
     )
     way, values = ascend(score, both.x, steps=40, length=0.01, limits=(-1.0, 1.0))
@@ -114,7 +115,7 @@ def _critic(surrogate: Surrogate, game: Any, train: Batch, held: Batch, seed: in
         "What raises the score",
         "From real events (left) and generated ones (right) along the gradient of the score, 0.01 root mean square a "
         "step; the mean score stands beside the step. Noise that scores high is what the generator is paid for.",
-        image_rows(rows, gap=SHOWN),
+        image_rows(rows, gap=len(both) // 2),
     )
 
 

@@ -92,13 +92,14 @@ def _events(surrogate: Surrogate, file: Path | None, n: int) -> tuple[Batch, Bat
     from simulacra.batch import Batch
     from simulacra.domains import open_data
     from simulacra.domains.dataset import parts_of
+    from simulacra.domains.matching import matched
     from simulacra.errors import UserError
     from simulacra.evaluation.rows import some_of
 
     spec = surrogate.spec
     own = surrogate.data
     parts = parts_of(own)
-    batch = some_of(own, n, parts["test"]) if file is None else some_of(open_data(file), n)
+    batch = some_of(own, n, parts["test"]) if file is None else some_of(matched(open_data(file), spec), n)
     if tuple(batch.x.shape[1:]) != spec.x.shape:
         raise UserError(f"expected events of shape {spec.x.shape}, {file} has {tuple(batch.x.shape[1:])}; convert them")
     missing = [name for name in spec.given if name not in batch.given]
@@ -147,4 +148,6 @@ def _picture(surrogate: Surrogate, batch: Batch, made: dict[str, Tensor], left: 
             for who, x in (("real", batch.x), ("made", made[best]))
         }
         return figures.layers(pairs, spec.parts, spec.x.unit, geometry=spec.geometry)
+    if spec.x.size == 1:
+        return figures.histogram(batch.x, made[best], "x")
     return figures.scatter(made[best], batch.x)

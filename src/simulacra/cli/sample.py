@@ -45,6 +45,7 @@ def sample(
     from simulacra.cli.steering import choose, truncate
     from simulacra.cli.train import recipe_arguments
     from simulacra.domains import open_data
+    from simulacra.domains.matching import matched
     from simulacra.errors import UserError
     from simulacra.surrogate import Surrogate
 
@@ -53,6 +54,8 @@ def sample(
         name, equals, value = word.partition("=")
         if not equals or not value:
             raise UserError(f"expected --given name=value, came {word!r}; such as --given energy=50GeV")
+        if name in asked:
+            raise UserError(f"expected --given {name}=... once, came twice; ask for one value a call")
         asked[name] = value
     if n < 1:
         raise UserError(f"expected -n of at least 1, came {n}; ask for 1 or more")
@@ -67,11 +70,14 @@ def sample(
     if nearest and not drawn:
         raise UserError(f"expected pictures and a .png for --nearest, came {out.name!r}; leave --nearest out")
     if like is not None:
-        events = open_data(like)
-        rows = events[slice(0, n)]
+        rows = matched(open_data(like), surrogate.spec)[slice(0, n)]
         if len(rows) < n:
             raise UserError(f"expected {n} events in {like} to take conditions from, it has {len(rows)}; lower -n")
-        asked = {**{k: v for k, v in rows.given.items() if k in surrogate.spec.given}, **asked}
+        told = {k: v for k, v in rows.given.items() if k in surrogate.spec.given}
+        if not told:
+            wants, has = (", ".join(names) or "none" for names in (surrogate.spec.given, rows.given))
+            raise UserError(f"expected conditions of the run in {like} ({wants}), it has {has}; leave --like out")
+        asked = {**told, **asked}
     about = {"run": plain(run), "recipe": plain(surrogate.config.recipe), "seed": seed}
     if code:
         about["code"] = plain(" ".join(code))

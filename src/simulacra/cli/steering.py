@@ -35,6 +35,8 @@ def choose(surrogate: Surrogate, words: Sequence[str], *, extrapolate: bool = Fa
             raise UserError(f"expected a run with codes for --code, {surrogate.config.recipe} has none; train infogan")
         if name not in codes:
             raise UserError(f"expected --code with {' or '.join(codes)}, came {word!r}; {nearest(name, codes)}")
+        if isinstance(latents[name], Chosen):
+            raise UserError(f"expected --code {name}=... once, came twice; choose one value a call")
         code = codes[name]
         values = _kind(name, text, code.size) if isinstance(code, CategoricalCode) else _numbers(name, text, code.size)
         if not extrapolate and any(value is not None and abs(value) > 1 for value in values):

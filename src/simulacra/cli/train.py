@@ -48,13 +48,12 @@ def train(
 ) -> None:
     """Trains a recipe on data. The recipe's own arguments are flags too: see `simulacra explain RECIPE`."""
     from simulacra import workflow
-    from simulacra.cli.film import Film
-    from simulacra.figures.films import check_film
+    from simulacra.cli.film import Film, check_film
 
     if film_every is not None and film is None:
         raise UserError("expected --film with --film-every, came none; name the film")
     if film is not None:
-        check_film(film.suffix)
+        check_film(film, film_every)
     arguments = recipe_arguments(context.args)
     if checkpoint_every is not None and checkpoint_every < 1:
         raise UserError(f"expected --checkpoint-every of at least 1, came {checkpoint_every}; leave it out for a tenth")
@@ -117,6 +116,8 @@ def recipe_arguments(words: list[str]) -> dict[str, str]:
             if not rest or rest[0].startswith("--"):
                 raise UserError(f"expected a value after {flag}, came nothing; write {flag} VALUE")
             value = rest.pop(0)
+        if name.replace("-", "_") in out:
+            raise UserError(f"expected --{name} once, came twice; say it once")
         out[name.replace("-", "_")] = value
     return out
 

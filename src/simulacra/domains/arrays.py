@@ -60,7 +60,7 @@ def open_npz(path: str | Path) -> ArrayDataset:
         spec, events = DataSpec(name, "image", held.spec.x, fields, geometry=held.spec.geometry), held.batch.x
     else:
         with np.errstate(over="ignore"):  # what is too large for single precision is refused as infinite
-            events = torch.from_numpy(x.astype(np.float32).reshape(len(x), -1))
+            events = torch.from_numpy(_single(path.name, "x", x.reshape(len(x), -1)))
         spec = DataSpec(name, "vector", Field((events.shape[1],)), fields)
     return in_memory(spec, Batch(events, told, weight=weights))
 
@@ -88,8 +88,25 @@ def _condition(file: str, name: str, value: np.ndarray) -> tuple[np.ndarray, Fie
 
         value = check_labels(f"{name!r} in {file}", value.astype(np.int64), len(value))
         return value, Field((), "class", int(value.max()) + 1 if len(value) else 1)
-    value = value.astype(np.float32).reshape(len(value), -1)
+    with np.errstate(over="ignore"):
+        value = _single(file, name, value.reshape(len(value), -1))
     return value, Field((value.shape[1],))
+
+
+def _single(file: str, name: str, value: np.ndarray) -> np.ndarray:
+    """Columns [N, K] in single precision, where that still tells their numbers apart."""
+    single = value.astype(np.float32)
+    if value.dtype.itemsize > 4 and np.isfinite(single).all():
+        exact = value.astype(np.float64)
+        spread, mean = exact.std(0), np.abs(exact.mean(0))
+        lost = (np.abs(single - exact).max(0) > 0.01 * spread) & (spread > 1e-10 * mean)
+        if lost.any():
+            k = int(lost.argmax())
+            raise UserError(
+                f"expected numbers that single precision tells apart, column {k} of {name!r} in {file} varies by"
+                f" {spread[k]:.3g} around {exact[:, k].mean():.10g}; subtract an offset first"
+            )
+    return single
 
 
 def _named(file: str, key: str, names: np.ndarray, field: Field | None) -> Field:

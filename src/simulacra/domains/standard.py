@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from simulacra.batch import Batch, DataSpec, Field, Given
 from simulacra.errors import UserError
+from simulacra.named import Named
 
 
 class Moments(nn.Module):
@@ -69,7 +70,7 @@ class _Pass:
         if self.total <= 0:
             raise UserError("expected events with positive total weight to fit the codec, came none; use more data")
         spread = (self.squares / self.total).clamp(min=0).sqrt()
-        flat = spread <= 1e-6 * self.mean.abs()
+        flat = spread <= 1e-9 * self.mean.abs()  # what single precision makes of one number
         self.moments.mean.copy_(self.mean)
         self.moments.deviation.copy_(torch.where(flat, torch.ones_like(spread), spread))
 
@@ -95,7 +96,7 @@ class Standardize(nn.Module):
             raise UserError(f"expected real numbers to standardise, {data.name} has {data.x.kind}; choose other data")
         self.fields: Mapping[str, Field] = dict(data.given)
         self.x = Moments(data.x.shape)
-        self.given = nn.ModuleDict({name: Moments(f.shape) for name, f in data.given.items() if f.kind == "real"})
+        self.given = Named({name: Moments(f.shape) for name, f in data.given.items() if f.kind == "real"})
 
     def spec(self, data: DataSpec) -> DataSpec:
         """The same layout and shapes, without units."""

@@ -200,9 +200,12 @@ def _ratio(mine: Array, theirs: Array, q: float, draws: int, seed: int) -> Measu
     below = float(np.quantile(theirs, q))
     if below == 0:  # held-out rows that are training rows: no scale to compare with
         return Measurement(1.0 if np.quantile(mine, q) == 0 else np.inf, 0.0, 1.0, 0.0, min(len(mine), len(theirs)))
-    tiny = np.finfo(float).tiny
-    values = again(mine, len(mine)) / np.maximum(again(theirs, len(theirs)), tiny)
-    null = again(theirs, len(mine)) / np.maximum(again(theirs, len(theirs)), tiny)
+
+    def ratios(values: Array) -> Array:
+        scale = again(theirs, len(theirs))
+        return values[scale > 0] / scale[scale > 0]  # of rows that repeat, some quantiles are 0
+
+    values, null = ratios(again(mine, len(mine))), ratios(again(theirs, len(mine)))
     return Measurement(
         float(np.quantile(mine, q)) / below,
         float(values.std(ddof=1)),

@@ -31,14 +31,18 @@ class PCAGaussian:
 
     @staticmethod
     def fit(batch: Batch, components: int = 64) -> PCAGaussian:
-        """Means and covariances of a batch, in physical units; one for each `given["label"]` where it is there."""
+        """Means and covariances of a batch, in physical units; one for each `given["label"]` where it is there.
+
+        A class of fewer than two events has those of all.
+        """
         flat = batch.x.flatten(1).double()
         label = batch.given.get("label")
         groups = [flat] if label is None else [flat[label.flatten() == k] for k in range(int(label.max()) + 1)]
+        if len(flat) < 2:
+            raise UserError(f"expected at least two events, came {len(flat)}; give more events")
         means, loadings = [], []
         for group in groups:
-            if len(group) < 2:
-                raise UserError("expected at least two events of every class, came fewer; give more events")
+            group = group if len(group) > 1 else flat
             values, vectors = torch.linalg.eigh(torch.cov(group.T).reshape(flat.shape[1], -1))
             scale = values.clamp_min(0).sqrt()[-components:]
             means.append(group.mean(0))

@@ -135,7 +135,7 @@ class Changed:
 def unpaired(stream: DataStream, change: Callable[[Tensor], Tensor]) -> Beside:
     """Two domains of one data set without a pair: one half of the rows as they are, the other half changed.
 
-    Batches have x of the first half and `given["source"]` of the second, whose conditions and weights are left aside.
+    Batches have x of the first half and `given["source"]` of the second, whose conditions are left aside.
 
     Raises:
         UserError: there are fewer than two rows.

@@ -56,7 +56,8 @@ class Annealing:
 
     @torch.no_grad()
     def before(self, clock: Clock) -> None:
-        self.noise.sigma.fill_(self.largest * max(0.0, 1 - clock.progress / self.until))
+        left = max(0.0, 1 - clock.progress / self.until) if self.until else 0.0
+        self.noise.sigma.fill_(self.largest * left)
 
     def after(self, clock: Clock) -> None:
         pass

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from simulacra.batch import Field, Given
+from simulacra.named import Named
 from simulacra.networks.conditioning import Conditions
 
 
@@ -114,7 +115,7 @@ class Critic(nn.Module):
         view: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.body, self.head, self.readers, self.view = body, head, nn.ModuleDict(readers or {}), view
+        self.body, self.head, self.readers, self.view = body, head, Named(readers or {}), view
 
     def look(self, x: Tensor, given: Given = {}) -> Tensor:
         """What the body looks at, [B, *]."""

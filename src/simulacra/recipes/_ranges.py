@@ -21,7 +21,7 @@ FROM_ZERO = {
     "warm",
 }
 """Counts of which there may be none; of all others there is at least one, unless the default is none."""
-POSITIVE = {"tail", "tolerance", "sigma"}
+POSITIVE = {"tail", "tolerance", "sigma", "clip"}
 """Real numbers above zero, beside the learning rates."""
 SIGNED = {"fake", "real", "wish", "guidance"}
 """Real numbers below zero make sense: labels of least squares, guidance away from a condition."""

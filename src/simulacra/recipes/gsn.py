@@ -53,7 +53,7 @@ def gsn(
         binary=picture,
         components=components,
         walkback=walkback or (4 if picture else 1),
-        burn=burn or (50 if picture else 100),
+        burn=(50 if picture else 100) if burn is None else burn,
         given_fields=spec.given,
     )
     rounds = rounds or (4000 if picture else 6000)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from simulacra.batch import DataSpec, Given
+from simulacra.errors import UserError
 from simulacra.gan import GAN, Hinge, StandardNormal
 from simulacra.networks import critic_for, generator_for, spectrally_normalised
 from simulacra.recipes._parts import codec_for, need_layout, sized
@@ -54,8 +55,13 @@ def sngan(
     Adam(1e-3, 0.5, 0.999); the paper has 2e-4. Slope 1 and DCGAN networks for pictures; slope 30 and three hidden
     layers for points. The rates of pictures fall to 0 over the second half. Both networks are told the data's
     conditions, such as a label; `--ignore label` leaves it aside.
+
+    Raises:
+        UserError: `slope` is not above 0.
     """
     need_layout(data, "sngan", *DOMAIN)
+    if slope is not None and slope <= 0:
+        raise UserError(f"expected --slope above 0, came {slope}; leave it out for the layout's own")
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
@@ -65,7 +71,7 @@ def sngan(
         spectrally_normalised(generator_net)
     critic_net = critic_for(spec, offset=False, **unnormed)
     spectrally_normalised(critic_net)
-    critic_net.view = Magnified(slope or (1.0 if picture else 30.0))
+    critic_net.view = Magnified((1.0 if picture else 30.0) if slope is None else slope)
     game = GAN(generator_net, critic_net, Hinge(), StandardNormal(latent))
     model = game.averaged()
     critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.generator))

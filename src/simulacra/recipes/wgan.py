@@ -49,7 +49,7 @@ def wgan(
         StandardNormal(latent),
     )
     model, rate = game.averaged(), lr or (1e-3 if picture else 5e-4)
-    few, many = n_critic or (2 if picture else 5), warm or (20 if picture else 100)
+    few, many = n_critic or (2 if picture else 5), (20 if picture else 100) if warm is None else warm
     clipping = WeightClipping(game.critic, clip or (0.01 if picture else 0.1))
     critic, generator = (RMSprop(net.parameters(), rate) for net in (game.critic, game.generator))
 

@@ -14,6 +14,7 @@ from simulacra.errors import UserError, nearest
 from simulacra.random import reseed
 from simulacra.training.engine import Engine
 from simulacra.training.game import Clock, Experiment, Player, Solver, Stream, batch_size_at
+from simulacra.training.stream import DataStream, Weighed
 from simulacra.training.watch import Watch
 
 
@@ -98,14 +99,13 @@ def train(
 
 
 def _stream_of(player: Player | Solver, streams: Mapping[str, Stream]) -> Stream:
-    if not isinstance(player.stream, str):
-        return player.stream
-    if player.stream not in streams:
+    if isinstance(player.stream, str) and player.stream not in streams:
         raise UserError(
             f"player {player.name!r} expected a stream {player.stream!r}, came {sorted(streams)}; "
             f"{nearest(player.stream, streams)}"
         )
-    return streams[player.stream]
+    stream = streams[player.stream] if isinstance(player.stream, str) else player.stream
+    return Weighed(stream) if isinstance(player, Solver) and isinstance(stream, DataStream) else stream
 
 
 def _pieces(batch: Batch, count: int) -> list[Batch]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,6 +19,10 @@ from simulacra.training.game import Experiment, Stream
 
 class DataStream:
     """Encoded batches of a dataset's rows, each row once per epoch.
+
+    Events with weights w are dealt by them, `R w_i / sum w` times per epoch of R events, that number rounded up or
+    down as (seed, epoch) decides, and carry none any more: whatever a loss does with a batch sees the weighted law.
+    (Weights inside a loss, divided by their sum over a batch, pull small batches towards the law without weights.)
 
     Data in memory are permuted whole. Data on disk (`block` rows at a time) are read in a random order of blocks,
     four together, permuted inside. The position is (epoch, row), so that it holds for any batch size. Ranks take
@@ -48,43 +53,65 @@ class DataStream:
         self.dataset, self.rows, self.codec, self.seed, self.block = dataset, rows, codec, seed, block
         self.engine = engine or Engine()
         self.epoch = self.at = 0
-        self._order: tuple[int, Tensor] | None = None
-        self._group: tuple[tuple[int, int], Batch] | None = None
+        self._order: dict[bool, tuple[int, Tensor]] = {}
+        self._group: tuple[tuple[int, int, bool], Batch] | None = None
         self._whole = dataset[rows].to(self.engine.device) if not block else None
+        self._until = _cumulated(self.physical()) if dataset[rows[:1]].weight is not None else None
 
     def _permuted(self, n: int, *words: int | str) -> Tensor:
         generator = torch.Generator().manual_seed(seed_of(self.seed, "order", self.epoch, *words))
         return torch.randperm(n, generator=generator)
 
-    def _take(self, start: int, stop: int) -> Batch:
+    def _rows(self, dealt: bool) -> Tensor:
+        """[R], which of this stream's rows make up this epoch, in their own order."""
+        n = len(self.rows)
+        if self._until is None or not dealt:
+            return torch.arange(n)
+        generator = torch.Generator().manual_seed(seed_of(self.seed, "deal", self.epoch))
+        at = (torch.arange(n) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
+        return torch.searchsorted(self._until, at, right=True).clamp(max=int(self._until.argmax()))
+
+    def _take(self, start: int, stop: int, dealt: bool) -> Batch:
         """Physical events `start` to `stop` of this epoch's order."""
         if self._whole is not None:
-            if self._order is None or self._order[0] != self.epoch:
-                self._order = (self.epoch, self._permuted(len(self.rows)).to(self.engine.device))
-            return self._whole[self._order[1][start:stop]]
+            return self._whole[self._ordered(dealt)[start:stop]]
         span, pieces = self.block * self.together, []
         while start < stop:
             group = start // span
             end = min(stop, (group + 1) * span)
-            pieces.append(self._load(group)[start - group * span : end - group * span])
+            pieces.append(self._load(group, dealt)[start - group * span : end - group * span])
             start = end
         return join(pieces)
 
-    def _load(self, group: int) -> Batch:
-        if self._group is None or self._group[0] != (self.epoch, group):
-            blocks = -(-len(self.rows) // self.block)
+    def _ordered(self, dealt: bool) -> Tensor:
+        """[R], where this epoch's events lie in memory, permuted; on disk, in the order of the file."""
+        if dealt not in self._order or self._order[dealt][0] != self.epoch:
+            order = self._rows(dealt)
+            if self._whole is not None:
+                order = order[self._permuted(len(order))].to(self.engine.device)
+            self._order[dealt] = self.epoch, order
+        return self._order[dealt][1]
+
+    def _load(self, group: int, dealt: bool) -> Batch:
+        if self._group is None or self._group[0] != (self.epoch, group, dealt):
+            rows = self.rows[self._ordered(dealt)]
+            blocks = -(-len(rows) // self.block)
             order = self._permuted(blocks)
-            if len(self.rows) % self.block:
+            if len(rows) % self.block:
                 # a last, short block stays last so that positions in rows mean the same in every epoch
                 order = torch.cat([order[order != blocks - 1], torch.tensor([blocks - 1])])
             chosen = order[group * self.together : (group + 1) * self.together].tolist()
-            parts = [self.dataset[self.rows[b * self.block : (b + 1) * self.block]] for b in chosen]
+            parts = [self.dataset[rows[b * self.block : (b + 1) * self.block]] for b in chosen]
             events = join(parts)
-            self._group = ((self.epoch, group), events[self._permuted(len(events), "group", group)])
+            self._group = ((self.epoch, group, dealt), events[self._permuted(len(events), "group", group)])
         return self._group[1]
 
-    def next(self, n: int) -> Batch:
+    def next(self, n: int, *, dealt: bool = True) -> Batch:
         """The next n events over all processes; this process's share of them, encoded.
+
+        Args:
+            n: how many.
+            dealt: by their weights; else each once per epoch, with its weight.
 
         Raises:
             UserError: n is smaller than the number of processes.
@@ -97,7 +124,7 @@ class DataStream:
         pieces, need = [], n
         while need:
             stop = min(len(self.rows), self.at + need)
-            pieces.append(self._take(self.at, stop))
+            pieces.append(self._take(self.at, stop, dealt))
             need -= stop - self.at
             self.at = stop
             if stop == len(self.rows):
@@ -105,6 +132,8 @@ class DataStream:
         batch = join(pieces) if len(pieces) > 1 else pieces[0]
         if self.engine.world > 1:
             batch = batch[self.engine.rank :: self.engine.world]
+        if dealt:
+            batch = replace(batch, weight=None)
         return self.codec.encode(batch.to(self.engine.device))
 
     def peek(self, n: int) -> Batch:
@@ -149,6 +178,35 @@ class DataStream:
                 "resume with the same data"
             )
         self.epoch, self.at = state["epoch"], state["at"]
+
+
+def _cumulated(events: Iterable[Batch]) -> Tensor:
+    """[R], the share of all weight that lies in rows up to this one; double precision.
+
+    Raises:
+        UserError: no weight is above 0.
+    """
+    weights = torch.cat([batch.weight.double().cpu() for batch in events if batch.weight is not None])
+    if not bool((weights > 0).any()):
+        raise UserError("expected a weight above 0 among the training events, all are 0; use other weights")
+    return weights.cumsum(0) / weights.sum()
+
+
+class Weighed:
+    """A stream at the same place whose events carry their weights, each once per epoch: for solvers, who count."""
+
+    def __init__(self, stream: DataStream) -> None:
+        self.stream = stream
+        self.state_dict, self.load_state_dict = stream.state_dict, stream.load_state_dict
+
+    def next(self, n: int) -> Batch:
+        return self.stream.next(n, dealt=False)
+
+    def peek(self, n: int) -> Batch:
+        here = self.stream.state_dict()
+        batch = self.next(n)
+        self.stream.load_state_dict(here)
+        return batch
 
 
 def streams_of(experiment: Experiment, data: DataStream) -> dict[str, DataStream]:
