@@ -90,4 +90,4 @@ def test_what_cannot_be_classified_is_refused(reader, density, point_run, shower
     assert "did you mean '.csv'" in refuse("classify", reader, "--out", tmp_path / "a.csw")
     with np.load(points) as file:
         np.savez(tmp_path / "far.npz", x=file["x"], label=file["label"] + 1)
-    assert "expected label from 0 to 2" in refuse("classify", density, tmp_path / "far.npz")
+    assert "expected 'label' from 0 to 2, far has 3" in refuse("classify", density, tmp_path / "far.npz")

@@ -101,8 +101,8 @@ def conditions(surrogate: Surrogate, n: int) -> dict[str, torch.Tensor]:
     """Conditions of n events, spread over what was seen in training."""
     out = {}
     for name, one in surrogate.spec.given.items():
-        if one.kind == "class":
-            out[name] = torch.arange(n) % one.levels
+        if one.kind in ("class", "token"):
+            out[name] = (torch.arange(n * one.size) % one.levels).view(n, *one.shape)
         else:
             low, high = one.range or (0.0, 1.0)
             out[name] = torch.linspace(low, high, n)[:, None].expand(n, *one.shape).contiguous()
