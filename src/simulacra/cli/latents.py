@@ -84,10 +84,10 @@ def views(surrogate: Surrogate, held: Batch, seed: int) -> Iterator[View]:
 
 
 def _walk(latents: Latents) -> View:
-    rows = {}
-    for k in range(4):
+    rows, held = {}, len(next(iter(latents.noise.values())))
+    for k in range(min(4, held // 2) or 1):
         same, given = latents.same(k, 9)
-        ends = _rows(latents.noise, slice(2 * k, 2 * k + 2))
+        ends = _rows(latents.noise, torch.tensor([2 * k, 2 * k + 1]) % held)
         path = latent.walk({name: ends[name] for name in ("z",) if name in ends} or ends, 8)
         rows[f"walk {k + 1}"] = latents.made({**same, **path}, given)
     words = (
