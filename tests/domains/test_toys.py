@@ -191,3 +191,14 @@ def test_standardize_is_the_weighted_moment_in_one_pass():
         codec.encode_given({"label": batch.given["label"]})
     with pytest.raises(UserError, match="positive total weight"):
         Standardize(spec).fit([])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rounding_is_no_spread_and_a_small_spread_is_one(seed: int):
+    draw = torch.Generator().manual_seed(seed)
+    times = 1.7e9 + 128.0 * torch.randint(0, 28, (1000,), generator=draw)
+    x = torch.stack([torch.full((1000,), 0.1) * torch.rand(1, generator=draw), times], 1)
+    codec = Standardize(DataSpec("clock", "vector", Field((2,))))
+    codec.fit(Batch(rows, weight=torch.rand(100, generator=draw)) for rows in x.split(100))
+    assert float(codec.x.deviation[0]) == 1
+    assert float(codec.x.deviation[1]) == pytest.approx(float(times.double().std()), rel=0.1)
