@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ class DataStream:
     Events with weights w are dealt by them, `R w_i / sum w` times per epoch of R events, that number rounded up or
     down as (seed, epoch) decides, and carry none any more: whatever a loss does with a batch sees the weighted law.
     (Weights inside a loss, divided by their sum over a batch, pull small batches towards the law without weights.)
+    Events of weight 0 are left out from the start.
 
     Data in memory are permuted whole. Data on disk (`block` rows at a time) are read in a random order of blocks,
     four together, permuted inside. The position is (epoch, row), so that it holds for any batch size. Ranks take
@@ -50,13 +51,13 @@ class DataStream:
     ) -> None:
         if len(rows) == 0:
             raise UserError("expected at least one row to train on, came none; use more data or another split")
-        self.dataset, self.rows, self.codec, self.seed, self.block = dataset, rows, codec, seed, block
+        self.dataset, self.codec, self.seed, self.block = dataset, codec, seed, block
         self.engine = engine or Engine()
         self.epoch = self.at = 0
         self._order: dict[bool, tuple[int, Tensor]] = {}
         self._group: tuple[tuple[int, int, bool], Batch] | None = None
-        self._whole = dataset[rows].to(self.engine.device) if not block else None
-        self._until = _cumulated(self.physical()) if dataset[rows[:1]].weight is not None else None
+        self.rows, self._until = (rows, None) if dataset[rows[:1]].weight is None else _cumulated(dataset, rows)
+        self._whole = dataset[self.rows].to(self.engine.device) if not block else None
 
     def _permuted(self, n: int, *words: int | str) -> Tensor:
         generator = torch.Generator().manual_seed(seed_of(self.seed, "order", self.epoch, *words))
@@ -69,7 +70,7 @@ class DataStream:
             return torch.arange(n)
         generator = torch.Generator().manual_seed(seed_of(self.seed, "deal", self.epoch))
         at = (torch.arange(n) + torch.rand(1, generator=generator, dtype=torch.float64)) / n
-        return torch.searchsorted(self._until, at, right=True).clamp(max=int(self._until.argmax()))
+        return torch.searchsorted(self._until, at, right=True).clamp(max=n - 1)
 
     def _take(self, start: int, stop: int, dealt: bool) -> Batch:
         """Physical events `start` to `stop` of this epoch's order."""
@@ -136,10 +137,10 @@ class DataStream:
             batch = replace(batch, weight=None)
         return self.codec.encode(batch.to(self.engine.device))
 
-    def peek(self, n: int) -> Batch:
+    def peek(self, n: int, *, dealt: bool = True) -> Batch:
         """What `next` would give, without moving."""
         here = self.state_dict()
-        batch = self.next(n)
+        batch = self.next(n, dealt=dealt)
         self.load_state_dict(here)
         return batch
 
@@ -180,16 +181,18 @@ class DataStream:
         self.epoch, self.at = state["epoch"], state["at"]
 
 
-def _cumulated(events: Iterable[Batch]) -> Tensor:
-    """[R], the share of all weight that lies in rows up to this one; double precision.
+def _cumulated(dataset: Dataset, rows: Tensor, size: int = 1024) -> tuple[Tensor, Tensor]:
+    """The rows [R] whose weight is not 0, and the share of all weight that lies in them up to each, [R], doubles.
 
     Raises:
         UserError: no weight is above 0.
     """
-    weights = torch.cat([batch.weight.double().cpu() for batch in events if batch.weight is not None])
+    each = (dataset[piece].weight for piece in rows.split(size))
+    weights = torch.cat([weight.double().cpu() for weight in each if weight is not None])
     if not bool((weights > 0).any()):
         raise UserError("expected a weight above 0 among the training events, all are 0; use other weights")
-    return weights.cumsum(0) / weights.sum()
+    heavy = weights > 0
+    return rows[heavy], weights[heavy].cumsum(0) / weights.sum()
 
 
 class Weighed:
@@ -203,10 +206,7 @@ class Weighed:
         return self.stream.next(n, dealt=False)
 
     def peek(self, n: int) -> Batch:
-        here = self.stream.state_dict()
-        batch = self.next(n)
-        self.stream.load_state_dict(here)
-        return batch
+        return self.stream.peek(n, dealt=False)
 
 
 def streams_of(experiment: Experiment, data: DataStream) -> dict[str, DataStream]:
