@@ -107,7 +107,7 @@ def test_an_optimiser_meets_a_layer_when_it_joins():
         if step.clock.round <= joined[2]:
             for own, live in zip(average.blocks[2].parameters(), game.generator.blocks[2].parameters(), strict=True):
                 assert torch.equal(own, live)
-    assert not torch.equal(average.blocks[2][1].weight, start["generator"]["blocks.2.1.weight"])
+    assert not torch.equal(average.blocks[2][0].weight, start["generator"]["blocks.2.0.weight"])
 
 
 def test_the_drift_penalty_alone_says_which_constant_a_wasserstein_critic_has():

@@ -7,6 +7,7 @@ from torch.nn.functional import interpolate
 
 from simulacra.batch import Given, Noise
 from simulacra.networks.dcgan import stages_of
+from simulacra.networks.resampled import DoublingConv2d
 
 COARSEST = 8
 
@@ -32,7 +33,8 @@ class ELUDecoder(nn.Module):
         super().__init__()
         self.first = nn.Sequential(nn.Linear(latent, width * COARSEST**2), nn.Unflatten(1, (width, COARSEST, COARSEST)))
         self.stages = nn.ModuleList(
-            nn.Sequential(_same(width, width), nn.ELU(), _same(width, width), nn.ELU()) for _ in range(stages_of(shape))
+            nn.Sequential(enter(width, width), nn.ELU(), _same(width, width), nn.ELU())
+            for enter in [_same, *[DoublingConv2d] * (stages_of(shape) - 1)]
         )
         self.last = _same(width, shape[0])
 
@@ -40,8 +42,7 @@ class ELUDecoder(nn.Module):
         first = self.first(noise["z"])
         maps = self.stages[0](first)
         for stage in self.stages[1:]:
-            first, maps = (interpolate(each, scale_factor=2) for each in (first, maps))
-            maps = stage(maps + first)
+            first, maps = interpolate(first, scale_factor=2), stage(maps + first)
         return self.last(maps)
 
 

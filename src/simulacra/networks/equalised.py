@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from simulacra.networks.resampled import blurred, doubled_conv2d
+
 HE = math.sqrt(2)
 """The gain of a layer that a (leaky) ReLU follows: it halves the mean square of what is symmetric about 0."""
 
@@ -102,6 +104,30 @@ class EqualisedConv2d(_Equalised):
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.scaled()
         return functional.conv2d(x, weight, bias, padding=self.padding)
+
+
+class EqualisedDoublingConv2d(EqualisedConv2d):
+    """Maps of twice the side by a 3 x 3 convolution with equalised learning rate.
+
+    Shapes: [B, inputs, H, W] -> [B, outputs, 2 H, 2 W].
+
+    Args:
+        smooth: whether a blur follows; else pixels are repeated before the convolution, and that is all.
+
+    Source: Karras et al. (2018), arXiv 1710.10196; the blur: Karras et al. (2019), section 2, arXiv 1812.04948.
+
+    Example:
+        >>> EqualisedDoublingConv2d(3, 5, smooth=True)(torch.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 5, 16, 16])
+    """
+
+    def __init__(self, inputs: int, outputs: int, smooth: bool = False) -> None:
+        super().__init__(inputs, outputs)
+        self.smooth = smooth
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.scaled()
+        return blurred(doubled_conv2d(x, weight), bias) if self.smooth else doubled_conv2d(x, weight, bias)
 
 
 class PixelNorm(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from simulacra.batch import Batch, Field, Given, Noise
 from simulacra.networks.conditioning import Conditions
-from simulacra.networks.equalised import EqualisedConv2d, EqualisedLinear, PixelNorm
+from simulacra.networks.equalised import EqualisedConv2d, EqualisedDoublingConv2d, EqualisedLinear, PixelNorm
 from simulacra.networks.heads import Critic, LinearHead, ProjectionHead
 from simulacra.networks.minibatch import MinibatchDeviation
 from simulacra.networks.style import SLOPE, widths_of
@@ -115,9 +115,7 @@ class ProgressiveGenerator(Staged):
         first = [EqualisedLinear(latent * (2 if told else 1), widths[0] * 16), nn.Unflatten(1, (widths[0], 4, 4))]
         blocks = [nn.Sequential(*first, nn.LeakyReLU(SLOPE), PixelNorm(), *_convolved(widths[0], widths[0]))]
         for before, width in pairwise(widths):
-            blocks.append(
-                nn.Sequential(nn.Upsample(scale_factor=2), *_convolved(before, width), *_convolved(width, width))
-            )
+            blocks.append(nn.Sequential(*_convolved(before, width, EqualisedDoublingConv2d), *_convolved(width, width)))
         self.blocks = nn.ModuleList(blocks)
         self.pictures = nn.ModuleList([EqualisedConv2d(width, shape[0], 1, gain=1) for width in widths])
 
@@ -220,8 +218,8 @@ class ProgressiveCritic(Critic):
         return batch.with_x(enlarged(x, full))
 
 
-def _convolved(inputs: int, outputs: int) -> list[nn.Module]:
-    return [EqualisedConv2d(inputs, outputs), nn.LeakyReLU(SLOPE), PixelNorm()]
+def _convolved(inputs: int, outputs: int, layer: Callable[[int, int], nn.Module] = EqualisedConv2d) -> list[nn.Module]:
+    return [layer(inputs, outputs), nn.LeakyReLU(SLOPE), PixelNorm()]
 
 
 def _halving(inputs: int, outputs: int) -> nn.Module:

@@ -18,9 +18,10 @@ from simulacra.networks.attention import SelfAttention
 from simulacra.networks.conditional_norm import ConditionalBatchNorm
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.dcgan import stages_of
+from simulacra.networks.resampled import DoublingConv2d, HalvingConv2d
 
 UPSAMPLING: dict[str, Callable[[int, int], nn.Module]] = {
-    "resize": lambda c, d: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(c, d, 3, 1, 1, bias=False)),
+    "resize": lambda c, d: DoublingConv2d(c, d, bias=False),
     "transposed": lambda c, d: nn.ConvTranspose2d(c, d, 4, 2, 1, bias=False),
     "shuffle": lambda c, d: nn.Sequential(nn.Conv2d(c, 4 * d, 3, 1, 1, bias=False), nn.PixelShuffle(2)),
 }
@@ -60,14 +61,13 @@ class DownBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, bare: bool = False, halves: bool = True) -> None:
         super().__init__()
         self.bare, self.halves = bare, halves
-        self.first, self.second = nn.Conv2d(inputs, outputs, 3, 1, 1), nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.first = nn.Conv2d(inputs, outputs, 3, 1, 1)
+        self.second = HalvingConv2d(outputs, outputs) if halves else nn.Conv2d(outputs, outputs, 3, 1, 1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         branch = self.second(relu(self.first(x if self.bare else relu(x))))
-        if not self.halves:
-            return self.shortcut(x) + branch
-        return self.shortcut(avg_pool2d(x, 2)) + avg_pool2d(branch, 2)
+        return self.shortcut(avg_pool2d(x, 2) if self.halves else x) + branch
 
 
 class ResidualGenerator(nn.Module):

@@ -15,7 +15,7 @@ from torch.nn import functional
 from simulacra.batch import Field, Given, Noise
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.dcgan import stages_of
-from simulacra.networks.equalised import EqualisedConv2d, EqualisedLinear, PixelNorm
+from simulacra.networks.equalised import EqualisedConv2d, EqualisedDoublingConv2d, EqualisedLinear, PixelNorm
 from simulacra.networks.modulation import AdaIN, PixelNoise
 
 SLOPE = 0.2
@@ -35,13 +35,6 @@ def widths_of(shape: tuple[int, ...], base: int, most: int = 512) -> list[int]:
 def doubled(x: Tensor) -> Tensor:
     """Maps of twice the side: every pixel four times, then a blur [1, 2, 1] / 4 along both sides."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-class Doubled(nn.Module):
-    """`doubled` as a layer: [B, C, H, W] -> [B, C, 2 H, 2 W]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return doubled(x)
 
 
 class MappingNetwork(nn.Module):
@@ -185,7 +178,7 @@ class Synthesis(nn.Module):
         self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
         layers = []
         for stage, width in enumerate(widths):
-            up = nn.Sequential(Doubled(), EqualisedConv2d(widths[stage - 1], width)) if stage else nn.Identity()
+            up = EqualisedDoublingConv2d(widths[stage - 1], width, smooth=True) if stage else nn.Identity()
             layers += [StyleLayer(up, width, size), StyleLayer(EqualisedConv2d(width, width), width, size)]
         self.layers = nn.ModuleList(layers)
         self.picture = EqualisedConv2d(base, shape[0], 1, gain=1)

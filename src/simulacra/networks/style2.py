@@ -14,6 +14,7 @@ from torch.nn import functional
 from simulacra.batch import Noise
 from simulacra.networks.equalised import HE, EqualisedConv2d, EqualisedLinear
 from simulacra.networks.modulation import PixelNoise
+from simulacra.networks.resampled import blurred, doubled_conv2d
 from simulacra.networks.style import SLOPE, doubled, widths_of
 
 
@@ -29,6 +30,7 @@ class ModulatedConv2d(nn.Module):
 
     Args:
         demodulate: whether weights are normalised; not where pictures are made.
+        doubling: whether maps of twice the side are made, with a blur; kernel 3.
 
     Source: Karras et al. (2020), section 2.2, arXiv 1912.04958.
 
@@ -39,17 +41,29 @@ class ModulatedConv2d(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, *, size: int, demodulate: bool = True, eps: float = 1e-8
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        size: int,
+        demodulate: bool = True,
+        doubling: bool = False,
+        eps: float = 1e-8,
     ) -> None:
         super().__init__()
-        self.demodulate, self.eps = demodulate, eps
+        self.demodulate, self.doubling, self.eps = demodulate, doubling, eps
         self.style = EqualisedLinear(size, inputs, gain=1, offset=1.0)
         self.conv = EqualisedConv2d(inputs, outputs, kernel, gain=1, bias=False)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         scale = self.style(w)
         weight, _ = self.conv.scaled()
-        y = functional.conv2d(x * scale[:, :, None, None].to(x.dtype), weight, padding=self.conv.padding)
+        x = x * scale[:, :, None, None].to(x.dtype)
+        if self.doubling:
+            y = blurred(doubled_conv2d(x, weight))
+        else:
+            y = functional.conv2d(x, weight, padding=self.conv.padding)
         if self.demodulate:
             power = scale.square() @ weight.square().sum((2, 3)).T  # [B, outputs]
             y = y * (power + self.eps).rsqrt()[:, :, None, None].to(y.dtype)
@@ -61,12 +75,11 @@ class ModulatedLayer(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, size: int, doubling: bool = False) -> None:
         super().__init__()
-        self.doubling, self.conv = doubling, ModulatedConv2d(inputs, outputs, 3, size=size)
+        self.conv = ModulatedConv2d(inputs, outputs, 3, size=size, doubling=doubling)
         self.noise, self.bias = PixelNoise(1), nn.Parameter(torch.zeros(outputs, 1, 1))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        made = self.conv(doubled(x) if self.doubling else x, w)
-        return HE * functional.leaky_relu(self.noise(made, noise) + self.bias, SLOPE)
+        return HE * functional.leaky_relu(self.noise(self.conv(x, w), noise) + self.bias, SLOPE)
 
 
 class ToPicture(nn.Module):

@@ -9,6 +9,7 @@ from torch.optim import Adam
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, AutoencoderCritic, Equilibrium, UniformCube
 from simulacra.networks.elu import ELUDecoder, ELUEncoder
+from simulacra.networks.layout import channels_last
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
@@ -51,7 +52,7 @@ def began(
     objective = Equilibrium(gamma, rate)
     generator_net, decoder = (ELUDecoder(shape, latent, width=width) for _ in range(2))
     autoencoder = AutoencoderCritic(ELUEncoder(shape, latent, width=width), decoder, power=1)
-    game = GAN(generator_net, autoencoder, objective, UniformCube(latent))
+    game = channels_last(GAN(generator_net, autoencoder, objective, UniformCube(latent)))
     model = game.averaged()
     critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
     falling = linear_decay()

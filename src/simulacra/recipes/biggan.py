@@ -7,6 +7,7 @@ from torch.optim import Adam
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, Hinge, OrthogonalRegularisation, StandardNormal, TruncatedNormal
 from simulacra.networks import Critic, LinearHead, ProjectionHead, spectrally_normalised
+from simulacra.networks.layout import channels_last
 from simulacra.networks.residual import ResidualBody, ResidualGenerator
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
@@ -62,7 +63,7 @@ def biggan(
     for net in (generator_net, critic_net):
         spectrally_normalised(net)
     terms = [OrthogonalRegularisation(generator_net, orthogonal)]
-    game = GAN(generator_net, critic_net, Hinge(), StandardNormal(latent), generator_terms=terms)
+    game = channels_last(GAN(generator_net, critic_net, Hinge(), StandardNormal(latent), generator_terms=terms))
     model = game.averaged()
     if truncation is not None:
         model.latent["z"] = TruncatedNormal(latent, truncation)

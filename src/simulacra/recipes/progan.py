@@ -7,6 +7,7 @@ from torch.optim import Adam
 from simulacra.batch import Batch, DataSpec
 from simulacra.gan import GAN, GradientPenalty, StandardNormal, Wasserstein
 from simulacra.gan.drift import Drift
+from simulacra.networks.layout import channels_last
 from simulacra.networks.progressive import ProgressiveBody, ProgressiveCritic, ProgressiveGenerator
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
@@ -49,7 +50,9 @@ def progan(
     generator_net = ProgressiveGenerator(spec.x.shape, latent, spec.given, base=width, most=most)
     body = ProgressiveBody(spec.x.shape, base=width, most=most)
     critic_net = ProgressiveCritic(body, spec.given, offset=drift > 0)
-    game = GAN(generator_net, critic_net, Wasserstein(), StandardNormal(latent), [GradientPenalty(gp), Drift(drift)])
+    game = channels_last(
+        GAN(generator_net, critic_net, Wasserstein(), StandardNormal(latent), [GradientPenalty(gp), Drift(drift)])
+    )
     model, growth = game.averaged(), Growth(generator_net.stages, until)
     critic, generator = (Adam(net.parameters(), lr, betas=(0.0, 0.99)) for net in (critic_net, generator_net))
 

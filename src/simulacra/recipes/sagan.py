@@ -7,6 +7,7 @@ from torch.optim import Adam
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, Hinge, StandardNormal
 from simulacra.networks import Critic, LinearHead, ProjectionHead, spectrally_normalised
+from simulacra.networks.layout import channels_last
 from simulacra.networks.residual import ResidualBody, ResidualGenerator
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
@@ -49,7 +50,7 @@ def sagan(
     critic_net = Critic(body, ProjectionHead(body.features, spec.given) if spec.given else LinearHead(body.features))
     for net in (generator_net, critic_net):
         spectrally_normalised(net)
-    game = GAN(generator_net, critic_net, Hinge(), StandardNormal(latent))
+    game = channels_last(GAN(generator_net, critic_net, Hinge(), StandardNormal(latent)))
     model = game.averaged()
     critic = Adam(game.critic.parameters(), critic_lr, betas=(0.0, 0.9))
     generator = Adam(game.generator.parameters(), lr, betas=(0.0, 0.9))

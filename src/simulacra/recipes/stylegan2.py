@@ -7,6 +7,7 @@ from torch.optim import Adam
 from simulacra.batch import Batch, DataSpec
 from simulacra.gan import GAN, R1, NonSaturating, StandardNormal
 from simulacra.gan.path_length import PathLength
+from simulacra.networks.layout import channels_last
 from simulacra.networks.style import MappingNetwork, StyleGenerator
 from simulacra.networks.style2 import SkipSynthesis
 from simulacra.networks.style_critic import ResidualBlock, style_critic
@@ -52,7 +53,8 @@ def stylegan2(
     mapping = MappingNetwork(latent, spec.given, depth=depth)
     generator_net = StyleGenerator(mapping, SkipSynthesis(spec.x.shape, latent, base=width), mixing=mixing)
     noise = {name: StandardNormal(size) for name, size in {"z": latent, **generator_net.noises}.items()}
-    game = GAN(generator_net, style_critic(spec, base=width, block=ResidualBlock), NonSaturating(), noise)
+    critic_net = style_critic(spec, base=width, block=ResidualBlock)
+    game = channels_last(GAN(generator_net, critic_net, NonSaturating(), noise))
     lengths = PathLength(mapping, generator_net.from_w, path)
     model = game.averaged()
     critic, generator = (
