@@ -11,7 +11,7 @@ from simulacra.errors import UserError
 from simulacra.gan import GAN, LAPGAN, NonSaturating, StandardNormal
 from simulacra.networks import Critic, LinearHead, critic_for, generator_for
 from simulacra.networks.pyramid import DetailBody, DetailGenerator
-from simulacra.recipes._parts import codec_for, need_layout
+from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -37,7 +37,8 @@ def lapgan(
     the picture's side down to `coarsest`; critics see real or generated details of the same real blurred picture. As in
     the paper the generators of details are three convolutions over the blurred picture and a map of noise; all critics
     and the coarsest generator are DCGAN's (the paper's dense ones lose most of the variety of clothes at 8 x 8; those
-    of 4 x 4 are dense). Conditions are told to all. Adam(1e-3, 0.5) instead of SGD, at rates that fall to 0 over the second half.
+    of 4 x 4 are dense). Conditions are told to all. Adam(1e-3, 0.5) instead of SGD; the rates fall to 0 over the second
+    half.
     """
     need_layout(data, "lapgan", *DOMAIN)
     if coarsest < 4:
@@ -54,8 +55,8 @@ def lapgan(
             GAN(details, Critic(body, LinearHead(body.features)), NonSaturating(), StandardNormal(side * side))
         )
         side //= 2
-    layout, options = ("image", {"base": 2 * width}) if side >= 8 else ("vector", {"hidden": (16 * width, 16 * width)})
-    small = replace(spec, layout=layout, x=replace(spec.x, shape=(channels, side, side)))
+    small = replace(spec, layout="image" if side >= 8 else "vector", x=replace(spec.x, shape=(channels, side, side)))
+    options = sized(small, (2 if side >= 8 else 16) * width)
     nets = generator_for(small, latent, **options), critic_for(small, **options)
     games.append(GAN(*nets, NonSaturating(), StandardNormal(latent)))
     game, falling = LAPGAN(games), linear_decay(0.5)
