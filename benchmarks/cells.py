@@ -124,19 +124,21 @@ def trained(cell: Cell, marks: Iterable[int] = (), look: Callable[[int, Trained]
     """Plays the recipe's game for the CPU minutes of the cell; `look(images, so far)` at every mark of images seen.
 
     The number of rounds follows from two pilot games, of `PILOT` rounds and of twice as many, which go through all
-    their stages: the second says what a round costs after a beginning that may be dear. A fixed piece of work before,
-    between and after them says how slow the machine is just now, and minutes are those of a quiet one. With 0 minutes
-    the recipe plays its own rounds.
+    their stages: the second says what a round costs after a beginning that may be dear; where that leaves less than a
+    quarter of the first's time, the second is played again with twice as many. A fixed piece of work before, between
+    and after them says how slow the machine is just now, and minutes are those of a quiet one. With 0 minutes the
+    recipe plays its own rounds.
     """
     if not cell.minutes:
         return played(cell, None, sorted(marks), look)
-    paces, seconds = [pace()], []
-    for rounds in (PILOT, 2 * PILOT):
-        seconds.append(played(cell, rounds).seconds)
+    paces, begun, rounds = [pace()], played(cell, PILOT).seconds, PILOT
+    each = 0.0
+    while each * (rounds - PILOT) < begun / 4:
         paces.append(pace())
-    slow = float(np.mean(paces))
-    begun, more = seconds
-    budget, each = 60 * cell.minutes * slow, max(more - begun, begun / 1000) / PILOT
+        rounds *= 2
+        each = (played(cell, rounds).seconds - begun) / (rounds - PILOT)
+    slow = float(np.mean([*paces, pace()]))
+    budget = 60 * cell.minutes * slow
     found = played(cell, max(PILOT, round(PILOT + (budget - begun) / each)), sorted(marks), look)
     found.pace = slow
     return found
