@@ -65,6 +65,12 @@ def test_wrong_quantities_are_one_line(text):
         parse(text, "MeV")
 
 
+def test_a_unit_where_there_is_none_is_refused():
+    assert parse("50", "") == 50
+    with pytest.raises(UserError, match="expected a number without a unit, came '50GeV'; write 50"):
+        parse("50GeV", "")
+
+
 def test_units_convert_both_ways():
     assert convert(convert(3.0, "cm", "mm"), "mm", "cm") == pytest.approx(3.0)
 

@@ -46,13 +46,15 @@ def parse(text: str, unit: str) -> float:
     3.0
 
     Raises:
-        UserError: `text` is not a finite number with a convertible unit.
+        UserError: `text` is not a finite number with a convertible unit, or has a unit where there is none.
     """
     found = _NUMBER.match(text)
     if not found or not math.isfinite(float(found[1])):
         example = f"50{unit}" if unit else "50"
         raise UserError(f"expected a number with a unit such as {example}, came {text!r}; write it without spaces")
-    value = convert(float(found[1]), found[2] or unit, unit) if unit or found[2] else float(found[1])
+    if found[2] and not unit:
+        raise UserError(f"expected a number without a unit, came {text!r}; write {found[1]}")
+    value = convert(float(found[1]), found[2] or unit, unit) if unit else float(found[1])
     if not math.isfinite(value):
         raise UserError(f"expected a finite quantity, came {text!r}; give a smaller one")
     return value
