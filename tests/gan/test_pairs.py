@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from simulacra.errors import UserError
 from simulacra.gan import ALI, LAPGAN, Bidirectional, Coupled, NonSaturating, StandardNormal, Wasserstein
 from simulacra.gan.coupled import edges, negative, unpaired
 from simulacra.networks import Critic, LatentEncoder, LinearHead, PointMass
+from simulacra.networks.dcgan import DCGenerator
+from simulacra.networks.dense import DenseGenerator
 from simulacra.protocols import Encoder, NoiseMap
 from simulacra.recipes.ali import ali
 from simulacra.recipes.cogan import cogan
@@ -225,6 +228,14 @@ def test_the_finest_noise_moves_only_the_finest_level():
     model.generator.levels[0] = Nothing()
     plain = model.push(noise, told).x
     assert torch.allclose(plain, torch.nn.functional.interpolate(coarse, scale_factor=2, mode="bilinear"), atol=1e-6)
+
+
+def test_the_smallest_pictures_are_convolved_from_8_on_and_rates_fall():
+    large = replace(PICTURES, x=replace(PICTURES.x, shape=(1, 16, 16)))
+    for spec, kind in ((PICTURES, DenseGenerator), (large, DCGenerator)):
+        experiment = lapgan(spec, width=4, latent=4)
+        assert isinstance(experiment.learners["game"].levels[-1].generator, kind)
+        assert {player.schedule(0.75) for player in experiment.players} == {0.5}
 
 
 def test_a_pyramid_has_a_smallest_size():

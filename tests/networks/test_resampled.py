@@ -7,9 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from simulacra.networks.elu import ELUDecoder
 from simulacra.networks.equalised import EqualisedDoublingConv2d
 from simulacra.networks.layout import channels_last
 from simulacra.networks.resampled import DoublingConv2d, HalvingConv2d, blurred, doubled_conv2d, halved_conv2d
+from simulacra.networks.residual import DownBlock
 from simulacra.networks.spectral import spectrally_normalised
 from simulacra.networks.style2 import ModulatedConv2d
 
@@ -58,6 +60,36 @@ def test_a_style_acts_before_and_its_norm_after_doubling():
     weight = weight / (weight.square().sum((2, 3, 4), keepdim=True) + layer.eps).sqrt()
     each = [functional.conv2d(repeated(x[k : k + 1]), weight[k], padding=1) for k in range(3)]
     assert torch.allclose(layer(x, w), blurred(torch.cat(each)))
+
+
+def test_equalised_layers_blur_where_they_are_smooth():
+    torch.manual_seed(0)
+    layer, x = EqualisedDoublingConv2d(3, 5, smooth=True), torch.randn(2, 3, 8, 8)
+    nn.init.normal_(layer.bias)
+    weight, bias = layer.scaled()
+    assert torch.allclose(layer(x), blurred(functional.conv2d(repeated(x), weight, padding=1), bias), atol=1e-5)
+    layer.smooth = False
+    assert torch.allclose(layer(x), functional.conv2d(repeated(x), weight, bias, padding=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_residual_block_is_a_shortcut_and_a_branch_then_pooled(bare):
+    torch.manual_seed(0)
+    block, x = DownBlock(3, 4, bare=bare).double(), torch.randn(2, 3, 8, 8).double()
+    branch = functional.relu(block.first(x if bare else functional.relu(x)))
+    whole = block.shortcut(x) + functional.conv2d(branch, block.second.weight, block.second.bias, padding=1)
+    assert torch.allclose(block(x), functional.avg_pool2d(whole, 2))
+
+
+def test_the_first_maps_join_before_the_convolutions_of_every_size():
+    torch.manual_seed(0)
+    decoder, z = ELUDecoder((1, 32, 32), 6, width=4).double(), torch.randn(2, 6).double()
+    first = decoder.first(z)
+    maps = decoder.stages[0](first)
+    for enter, *rest in list(decoder.stages)[1:]:
+        first, maps = repeated(first), repeated(maps)
+        maps = nn.Sequential(*rest)(functional.conv2d(maps + first, enter.weight, enter.bias, padding=1))
+    assert torch.allclose(decoder({"z": z}), decoder.last(maps))
 
 
 def test_the_kernel_of_three_is_what_is_learnt_and_normalised():
