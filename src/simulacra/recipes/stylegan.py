@@ -10,7 +10,7 @@ from simulacra.networks.style import MappingNetwork, StyleGenerator, Synthesis
 from simulacra.networks.style_critic import style_critic
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Player, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("image",)
@@ -34,8 +34,9 @@ def stylegan(
 
     A learned constant is doubled, with a blur, up to the picture; per-pixel noise has learned strengths; of 90 % of the
     events the later layers follow a second latent (`mixing`). Non-saturating losses, R1 in every step, equalised
-    learning rates, a hundredth of them in the mapping, minibatch deviation in the critic, Adam(0, 0.99). Conditions
-    join z, and the critic's head by a projection.
+    learning rates, a hundredth of them in the mapping, minibatch deviation in the critic, Adam(0, 0.99) at rates
+    that fall to 0 over the second half, so that a few thousand pictures are not learnt by heart by the critic.
+    Conditions join z, and the critic's head by a projection.
 
     The paper has 1024 x 1024 pictures, 512 numbers in z and w, 8 mapping layers, 16 to 512 maps and R1's gamma 10;
     slopes per pixel grow as 1 / side, so gamma here is `10 (side / 1024)^2`. Its generator grows from 8 x 8; this one
@@ -49,13 +50,13 @@ def stylegan(
     generator_net = StyleGenerator(mapping, Synthesis(spec.x.shape, latent, base=width), mixing=mixing)
     noise = {name: StandardNormal(size) for name, size in {"z": latent, **generator_net.noises}.items()}
     game = GAN(generator_net, style_critic(spec, base=width), NonSaturating(), noise, [slope])
-    model = game.averaged()
+    model, falling = game.averaged(), linear_decay(0.5)
     critic, generator = (Adam(net.parameters(), lr, betas=(0.0, 0.99)) for net in (game.critic, game.generator))
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
         rounds,

@@ -13,7 +13,7 @@ from simulacra.networks.style2 import SkipSynthesis
 from simulacra.networks.style_critic import ResidualBlock, style_critic
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Loss, Player, every, modules
+from simulacra.training.game import Experiment, Loss, Player, every, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("image",)
@@ -44,7 +44,8 @@ def stylegan2(
     and betas as in `r1_gan`. The rest is as in `stylegan`: non-saturating losses, equalised learning rates, mapping
     at a hundredth of the rate, mixing, minibatch deviation, Adam(0, 0.99). Gamma is
     `10 (side / 1024)^2`, and not below 1: at 0.1 a game on 1,106 emoji of 16 x 16 falls apart after 160,000
-    pictures. Both networks are told the data's conditions, such as a label; `--ignore label` leaves it aside.
+    pictures; at 1 it did after 400,000, so rates fall to 0 over the second half. Both networks are told the data's
+    conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "stylegan2", *DOMAIN)
     codec = codec_for(data)
@@ -56,7 +57,7 @@ def stylegan2(
     critic_net = style_critic(spec, base=width, block=ResidualBlock)
     game = channels_last(GAN(generator_net, critic_net, NonSaturating(), noise))
     lengths = PathLength(mapping, generator_net.from_w, path)
-    model = game.averaged()
+    model, falling = game.averaged(), linear_decay(0.5)
     critic, generator = (
         Adam(net.parameters(), lr * k / (k + 1), betas=(0.0, 0.99 ** (k / (k + 1))))
         for net, k in ((game.critic, slope_every), (game.generator, path_every))
@@ -72,14 +73,15 @@ def stylegan2(
     return Experiment(
         model,
         [
-            Player("critic", game.critic, game.critic_loss, critic),
-            Player("slope", game.critic, slope_loss, critic, when=every(slope_every)),
-            Player("generator", game.generator, game.generator_loss, generator),
+            Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
+            Player("slope", game.critic, slope_loss, critic, schedule=falling, when=every(slope_every)),
+            Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
             Player(
                 "path",
                 game.generator,
                 path_loss,
                 generator,
+                schedule=falling,
                 when=every(path_every),
                 after=[lengths.remember],
             ),
