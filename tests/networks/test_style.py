@@ -15,6 +15,8 @@ from simulacra.networks.modulation import AdaIN
 from simulacra.networks.style import MappingNetwork, StyleGenerator, Synthesis, doubled, mix, truncate
 from simulacra.networks.style2 import ModulatedConv2d, SkipSynthesis
 from simulacra.networks.style_critic import HalvingBlock, ResidualBlock, halved, style_critic
+from simulacra.recipes.stylegan import stylegan
+from simulacra.recipes.stylegan2 import stylegan2
 from simulacra.testing import Unchanged
 from simulacra.training.averaging import EMA, averaged_copy
 
@@ -237,3 +239,9 @@ def test_all_weights_of_the_critic_are_equalised():
     plain = [m for m in critic.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     assert not plain
     assert all(0.7 < p.std().item() < 1.3 for p in critic.parameters() if p.numel() > 200)
+
+
+@pytest.mark.parametrize("recipe", [stylegan, stylegan2])
+def test_the_rates_of_all_players_fall_over_the_second_half(recipe):
+    players = recipe(DataSpec("dots", "image", Field((1, 8, 8)), rows=64), width=4, latent=4).players
+    assert {(player.schedule(0.5), player.schedule(0.75), player.schedule(1.0)) for player in players} == {(1, 0.5, 0)}

@@ -35,8 +35,7 @@ def stylegan(
     A learned constant is doubled, with a blur, up to the picture; per-pixel noise has learned strengths; of 90 % of the
     events the later layers follow a second latent (`mixing`). Non-saturating losses, R1 in every step, equalised
     learning rates, a hundredth of them in the mapping, minibatch deviation in the critic, Adam(0, 0.99) at rates
-    that fall to 0 over the second half, so that a few thousand pictures are not learnt by heart by the critic.
-    Conditions join z, and the critic's head by a projection.
+    that fall to 0 over the second half, as in `stylegan2`. Conditions join z, and the critic's head by a projection.
 
     The paper has 1024 x 1024 pictures, 512 numbers in z and w, 8 mapping layers, 16 to 512 maps and R1's gamma 10;
     slopes per pixel grow as 1 / side, so gamma here is `10 (side / 1024)^2`. Its generator grows from 8 x 8; this one
