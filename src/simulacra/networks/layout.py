@@ -21,5 +21,5 @@ def channels_last(network: M) -> M:
         >>> layer.weight.is_contiguous(memory_format=torch.channels_last)
         True
     """
-    untyped: Any = network  # the stubs do not know this form of `to`
-    return untyped.to(memory_format=torch.channels_last)
+    cast: Any = network  # the stubs do not know this form of `to`
+    return cast.to(memory_format=torch.channels_last)
