@@ -7,12 +7,13 @@ import ast
 import datetime
 import hashlib
 import inspect
+import itertools
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -222,14 +223,20 @@ def kept(folder: Path, cell: Cell) -> dict[str, Any] | None:
     return found if found["code"] == code(cell) else None
 
 
-def ranked(folder: Path, cells: Sequence[Cell]) -> list[str]:
-    """The recipes of these cells, the least Fréchet distance first; none while a cell is missing."""
-    found = {cell.recipe: kept(folder, cell) for cell in cells}
-    reached = {name: f["fid"][0] if "fid" in f else np.inf for name, f in found.items() if f is not None}
-    return sorted(reached, key=lambda name: reached[name]) if len(reached) == len(cells) else []
+def longer(folder: Path, short: Sequence[Cell], minutes: float, seeds: Sequence[int], count: int) -> Iterator[Cell]:
+    """The `count` of these cells with the least Fréchet distance, for so many minutes and all seeds.
+
+    Which are best is known when all are made; until then come only those longer ones that exist.
+    """
+    reached = {c.recipe: found.get("fid", [np.inf])[0] for c in short if (found := kept(folder, c))}
+    best = sorted(reached, key=lambda name: reached[name])[:count]
+    for seed, cell in itertools.product(seeds, short):
+        long = replace(cell, minutes=minutes, seed=seed)
+        if cell.recipe in best if len(reached) == len(short) else kept(folder, long):
+            yield long
 
 
-def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str, Any]]) -> Iterator[Cell]:
+def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str, Any]]) -> None:
     """Makes what is missing, cell by cell, and tells of each."""
     folder.mkdir(parents=True, exist_ok=True)
     for cell in cells:
@@ -242,7 +249,6 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
             busy = os.getloadavg()[1] / (os.cpu_count() or 1)
             write_atomic(place(folder, cell), canonical({"code": code(cell), "busy": busy, **found}))
             print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
-        yield cell
 
 
 def numbers(m: Any) -> list[float]:
@@ -265,7 +271,7 @@ def over_seeds(values: Sequence[float], error: float, digits: int) -> str:
 def command(
     words: str,
     results: Path,
-    cells: Callable[[float, float, Sequence[int]], list[Cell]],
+    cells: Callable[[float, float, Sequence[int]], Iterator[Cell]],
     measure: Callable[[Cell], dict[str, Any]],
     page: Callable[[Sequence[Cell]], str],
     *,
@@ -286,9 +292,8 @@ def command(
     asked = parser.parse_args()
     torch.set_num_threads(1)
     if not asked.page:
-        wanted = [c for c in cells(asked.minutes, asked.best, asked.seeds) if c.recipe in (asked.only or [c.recipe])]
-        for _ in run(results, [c for c in wanted if c.data in asked.data], measure):
-            pass
+        wanted = (c for c in cells(asked.minutes, asked.best, asked.seeds) if c.recipe in (asked.only or [c.recipe]))
+        run(results, (c for c in wanted if c.data in asked.data), measure)
     made = f"Command: `python {sys.argv[0]}`, {hardware()}, {datetime.date.today()}.\n"
-    text = page(cells(asked.minutes, asked.best, [0, 1, 2])).rstrip()
+    text = page(list(cells(asked.minutes, asked.best, [0, 1, 2]))).rstrip()
     asked.out.write_text(f"{text}\n\n{made}", encoding="utf-8")

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, numbers, over_seeds, ranked, spread, trained
+from cells import Cell, Trained, build, command, kept, longer, numbers, over_seeds, spread, trained
 from pace import crowded
 
 from simulacra import recipes
@@ -73,7 +73,7 @@ INTRODUCTION = (
 )
 
 
-def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 6) -> list[Cell]:
+def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 6) -> Iterator[Cell]:
     """All recipes of pictures for a short time, seed by seed; then those best with seed 0 for a longer one."""
     table = recipes.table()
     names = [n for n, r in table.items() if r["family"] != "gan" and "image" in r["domain"] and n not in APART]
@@ -83,11 +83,9 @@ def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 6) -> 
         return Cell(name, data, 0.0 if table[name]["family"] == "classical" else budget, seed, told)
 
     pairs = [(n, GREY) for n in names] + [(n, BINARY) for n in names if n in WHITE]
-    out = [cell(name, data, seed, minutes) for seed in seeds for name, data in pairs]
+    yield from (cell(name, data, seed, minutes) for seed in seeds for name, data in pairs)
     learnt = [name for name in names if table[name]["family"] != "classical"]
-    best_of = ranked(RESULTS, [cell(name, GREY, 0, minutes) for name in learnt])[:count]
-    out += [cell(name, GREY, seed, best) for seed, name in itertools.product(seeds, best_of)]
-    return out
+    yield from longer(RESULTS, [cell(name, GREY, 0, minutes) for name in learnt], best, seeds, count)
 
 
 def measure(cell: Cell) -> dict[str, Any]:

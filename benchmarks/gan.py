@@ -7,14 +7,13 @@ share the work by `--seeds` or `--only`. One thread per process.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, numbers, played, ranked, spread, trained
+from cells import Cell, Trained, build, command, kept, longer, numbers, played, spread, trained
 from pace import crowded
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
@@ -71,16 +70,13 @@ FEW_PICTURES = (
 RESULTS = Path(__file__).parent / "results" / "gan"
 
 
-def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 5) -> list[Cell]:
+def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 5) -> Iterator[Cell]:
     """All recipes of pictures for a short time, seed by seed; then those best with seed 0 for a longer one."""
     table = recipes.table()
     names = [name for name, row in table.items() if row["family"] == "gan" and "image" in row["domain"]]
-    out = [Cell(name, "fashion-mnist", minutes, seed) for seed in seeds for name in names]
-    out += [Cell(name, "mnist", minutes, seed) for seed in seeds for name in ON_MNIST if name in names]
-    out += [Cell(name, "emoji", minutes, seed) for seed in seeds for name in ON_EMOJI]
-    best_of = ranked(RESULTS, [Cell(name, "fashion-mnist", minutes, 0) for name in names])[:count]
-    out += [Cell(name, "fashion-mnist", best, seed) for seed, name in itertools.product(seeds, best_of)]
-    return out
+    for data, some in (("fashion-mnist", names), ("mnist", ON_MNIST), ("emoji", ON_EMOJI)):
+        yield from (Cell(name, data, minutes, seed) for seed in seeds for name in some)
+    yield from longer(RESULTS, [Cell(name, "fashion-mnist", minutes, 0) for name in names], best, seeds, count)
 
 
 def measure(cell: Cell) -> dict[str, Any]:

@@ -204,8 +204,7 @@ def main() -> None:
     torch.set_num_threads(1)
     wanted = cells(asked.minutes, asked.seeds)
     if not asked.page:
-        for _ in run(RESULTS, [c for c in wanted if c.recipe in (asked.only or [c.recipe])], measure):
-            pass
+        run(RESULTS, [c for c in wanted if c.recipe in (asked.only or [c.recipe])], measure)
     asked.out.write_text(page(wanted, draw(wanted, asked.out.with_suffix(".png"))), encoding="utf-8")
 
 
