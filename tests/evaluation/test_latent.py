@@ -91,8 +91,9 @@ def test_slerp_at_its_limits():
 
 
 def test_walks_pass_their_points():
-    points = {"z": torch.randn(4, 5), "code": torch.tensor([0, 1, 2, 3])}
+    points = {"z": torch.randn(4, 5), "code": torch.tensor([0, 1, 2, 3]), "kind": torch.eye(4)}
     path = walk(points, 6)
+    assert torch.equal(path["kind"], torch.eye(4)[path["code"]])
     assert path["z"].shape == (19, 5)
     assert torch.allclose(path["z"][::6], points["z"], atol=1e-6)
     assert path["code"].tolist() == [0] * 6 + [1] * 6 + [2] * 6 + [3]
@@ -199,6 +200,32 @@ def test_path_length_on_a_circle():
     found = path_length(Circle(torch.eye(2)), lambda b: b.x, n=20_000)
     assert found.value == pytest.approx(math.pi**2 / 3, abs=4 * found.error)  # the angle is uniform on 0 to pi
     assert found.floor == pytest.approx(2, abs=4 * found.floor_error)
+
+
+def test_path_length_along_some_latents():
+    class Noisy(Linear):
+        def noise(self, n: int) -> Noise:
+            return {"z": torch.randn(n, 3), "kind": torch.eye(2)[torch.randint(2, (n,))], "noise": torch.randn(n, 2)}
+
+        def push(self, noise: Noise, given: Given = {}) -> Batch:
+            return Batch(noise["z"] @ self.matrix.T + 5 * (noise["noise"] * noise["kind"]).sum(1, keepdim=True), given)
+
+    class Quiet(Noisy):
+        def noise(self, n: int) -> Noise:
+            return {**super().noise(n), "noise": torch.zeros(n, 2)}
+
+    matrix = torch.tensor([[1.0, 2.0, -1.0]])
+
+    def measure(model: Noisy, along: list[str] | None = None) -> Measurement:
+        return path_length(model, lambda b: b.x, along=along, n=4000, spherical=False)
+
+    quiet = measure(Quiet(matrix))
+    assert quiet.value == pytest.approx(12, abs=4 * quiet.error)
+    alone = measure(Noisy(matrix), along=["z"])
+    assert alone.value == pytest.approx(12, abs=4 * alone.error)
+    assert measure(Noisy(matrix)).value > 24
+    with pytest.raises(UserError, match="among z, kind, noise, came w"):
+        measure(Noisy(matrix), along=["w"])
 
 
 def test_crooked_generators_have_longer_paths(flow, gan):

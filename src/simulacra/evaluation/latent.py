@@ -85,7 +85,7 @@ def walk(points: Noise, steps: int = 8, *, spherical: bool = True) -> Noise:
     """A latent walk: from each latent to the next in `steps` equal steps; k points become (k - 1) steps + 1.
 
     Args:
-        points: k >= 2 latents by name, [k, ...]; integers (classes) stay until the next point is reached.
+        points: k >= 2 latents by name, [k, ...]; classes, as integers or one-hot, stay until the next point is reached.
         spherical: along great circles (`slerp`), else straight.
 
     Example:
@@ -99,7 +99,7 @@ def walk(points: Noise, steps: int = 8, *, spherical: bool = True) -> Noise:
 
     def path(values: Tensor) -> Tensor:
         start, stop = values[:-1].repeat_interleave(steps, 0), values[1:].repeat_interleave(steps, 0)
-        if values.is_floating_point():
+        if not of_kinds(values):
             start = (slerp if spherical else _straight)(start, stop, share.to(values))
         return torch.cat([start, values[-1:]])
 
@@ -204,6 +204,7 @@ def path_length(
     model: NoiseMap,
     features: Callable[[Batch], Tensor],
     *,
+    along: Sequence[str] | None = None,
     given: Given | None = None,
     n: int = 1000,
     epsilon: float = 1e-4,
@@ -218,19 +219,26 @@ def path_length(
 
     Args:
         features: of events as the model makes them (not decoded), [n, F].
+        along: the latents that move, such as z without a StyleGAN's noise; all, where None. Classes never move.
         given: conditions as the model takes them [n, ...], the same at both ends.
         spherical: along great circles, else straight.
+
+    Raises:
+        UserError: the model has no such latent.
 
     Karras, Laine and Aila (2019, arXiv:1812.04948), section 4.1.
     """
     given = given or {}
     with evaluating(model), draws(seed_of(seed, "path length")), torch.no_grad():
         start, stop = model.noise(n), model.noise(n)
+        if unknown := [name for name in along or () if name not in start]:
+            raise UserError(f"expected latents among {', '.join(start)}, came {', '.join(unknown)}; name those")
+        moving = [name for name, z in start.items() if (along is None or name in along) and not of_kinds(z)]
         t = torch.rand(n) * (1 - epsilon)
 
         def at(when: Tensor) -> Tensor:
             between = {
-                name: (slerp if spherical else _straight)(z, stop[name], when.to(z)) if z.is_floating_point() else z
+                name: (slerp if spherical else _straight)(z, stop[name], when.to(z)) if name in moving else z
                 for name, z in start.items()
             }
             return features(model.push(between, given)).double().flatten(1)
