@@ -10,9 +10,10 @@ from torch import nn
 
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.gan import DRAGAN, R1, R2, Duel, Minimax, Term
-from simulacra.networks import Critic, LinearHead, Verdict, critic_for
+from simulacra.networks import Critic, LinearHead, ProjectionHead, Verdict, critic_for
 from simulacra.recipes.r1_gan import r1_gan
 from simulacra.recipes.sngan import sngan
+from simulacra.recipes.stylegan import stylegan
 from simulacra.testing import Rows, streams_for
 from simulacra.training.loop import train
 
@@ -171,6 +172,21 @@ def test_r2_joins_when_asked_for():
     steps = play(r1_gan(POINTS, r2=True, interval=2, width=8, batch=16, rounds=2), dataset)
     assert {"slope/r1", "slope/r2"} <= set(steps[0].losses)
     assert "slope/r2" not in steps[1].losses
+
+
+@pytest.mark.parametrize("given", [{}, {"label": Field((), "class", 3)}])
+def test_a_normalised_critic_of_pictures_is_told_conditions_by_a_projection(given):
+    spec = DataSpec("pictures", "image", Field((1, 16, 16)), given, rows=96)
+    experiment = sngan(spec, width=4, batch=16)
+    head = experiment.learners["game"].critic.head
+    assert type(head) is (ProjectionHead if given else LinearHead)
+    assert {g["betas"] for p in experiment.players for g in p.optimizer.param_groups} == {(0.0, 0.9)}
+
+
+@pytest.mark.parametrize(("side", "gamma"), [(16, 1.0), (512, 2.5)])
+def test_the_slope_penalty_of_styles_follows_the_side_but_has_a_floor(side, gamma):
+    game = stylegan(DataSpec("pictures", "image", Field((1, side, side)), rows=96), width=1).learners["game"]
+    assert [term.weight for term in game.critic_terms] == [gamma / 2]
 
 
 def test_the_normalised_critic_is_never_steeper_than_its_bound():

@@ -158,7 +158,8 @@ class StyleLayer(nn.Module):
 class Synthesis(nn.Module):
     """The synthesis network: a learned constant of 4 x 4 is doubled until it is the picture, two layers at each side.
 
-    All that differs between events comes in through the styles, by AdaIN, and through per-pixel noise.
+    All that differs between events comes in through the styles, by AdaIN, and through per-pixel noise. The picture is a
+    tanh; the paper's is linear.
 
     Shapes: (styles [B, L, size], noise by name) -> [B, channels, side, side], L = 2 (stages + 1).
 
@@ -189,7 +190,7 @@ class Synthesis(nn.Module):
         x = self.constant.expand(len(styles), -1, -1, -1)
         for k, layer in enumerate(self.layers):
             x = layer(x, styles[:, k], noise[f"noise{k}"])
-        return self.picture(x)
+        return torch.tanh(self.picture(x))
 
 
 class StyleGenerator(nn.Module):

@@ -38,13 +38,14 @@ def stylegan(
     that fall to 0 over the second half, as in `stylegan2`. Conditions join z, and the critic's head by a projection.
 
     The paper has 1024 x 1024 pictures, 512 numbers in z and w, 8 mapping layers, 16 to 512 maps and R1's gamma 10;
-    slopes per pixel grow as 1 / side, so gamma here is `10 (side / 1024)^2`. Its generator grows from 8 x 8; this one
-    starts at the full side.
+    slopes per pixel grow as 1 / side, so gamma here is `10 (side / 1024)^2`, but not below 1: at 0.002 a game on 1,106
+    emoji of 16 x 16 falls apart. Its pictures are linear in the last maps, these are a tanh of them, for a background
+    that is one colour is seen at once where it is not. Its generator grows from 8 x 8; this one starts at the full side.
     """
     need_layout(data, "stylegan", *DOMAIN)
     codec = codec_for(data)
     spec = codec.spec(data)
-    slope = R1((10 * (spec.x.shape[-1] / 1024) ** 2 if gamma is None else gamma) / 2)
+    slope = R1((max(1.0, 10 * (spec.x.shape[-1] / 1024) ** 2) if gamma is None else gamma) / 2)
     mapping = MappingNetwork(latent, spec.given, depth=depth)
     generator_net = StyleGenerator(mapping, Synthesis(spec.x.shape, latent, base=width), mixing=mixing)
     noise = {name: StandardNormal(size) for name, size in {"z": latent, **generator_net.noises}.items()}
