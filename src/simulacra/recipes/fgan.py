@@ -42,7 +42,8 @@ def fgan(
     the norm `clip`, and the critic's slope is penalised on both sides, gamma/2 || grad ||^2 (after Roth et al. 2017,
     arXiv 1705.09367); `gamma=0` is the paper's game. gamma 10 and DCGAN networks with layer norm in the critic for
     pictures, gamma 0.1 and three hidden layers for points. The rates of pictures fall to 0 over the second half. Both
-    networks are told the data's conditions, such as a label; `--ignore label` leaves it aside.
+    networks are told the data's conditions, such as a label, the critic of pictures by a projection (Miyato and Koyama
+    2018, arXiv 1802.05637); `--ignore label` leaves it aside.
     """
     need_layout(data, "fgan", *DOMAIN)
     if divergence not in DIVERGENCES:
@@ -50,7 +51,7 @@ def fgan(
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    single: dict[str, Any] = sized(data, width) | ({"norm": "layer"} if picture else {})
+    single: dict[str, Any] = sized(data, width) | ({"norm": "layer", "projection": bool(spec.given)} if picture else {})
     weight = (gamma if gamma is not None else (10.0 if picture else 0.1)) / 2
     networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
     terms = [R1(weight), R2(weight)] if weight else []

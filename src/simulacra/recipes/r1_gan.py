@@ -40,13 +40,14 @@ def r1_gan(
 
     gamma 10 and DCGAN networks with layer norm in the critic for pictures, gamma 0.1 and three hidden layers for
     points. The rates of pictures fall to 0 over the second half. Both networks are told the data's conditions, such as
-    a label; `--ignore label` leaves it aside.
+    a label, the critic of pictures by a projection (Miyato and Koyama 2018, arXiv 1802.05637); `--ignore label` leaves
+    it aside.
     """
     need_layout(data, "r1_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
-    single: dict[str, Any] = sized(data, width) | ({"norm": "layer"} if picture else {})
+    single: dict[str, Any] = sized(data, width) | ({"norm": "layer", "projection": bool(spec.given)} if picture else {})
     weight = (gamma if gamma is not None else (10.0 if picture else 0.1)) / 2
     terms: list[Term] = [R1(weight), *([R2(weight)] if r2 else [])]
     networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)

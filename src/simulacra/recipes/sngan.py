@@ -66,11 +66,13 @@ def sngan(
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
-    unnormed: dict[str, Any] = sized(data, width) | ({"norm": "none"} if picture else {})
+    unnormed: dict[str, Any] = sized(data, width) | (
+        {"norm": "none", "projection": bool(spec.given)} if picture else {}
+    )
     generator_net = generator_for(spec, latent, **sized(data, width))
     if normalised_generator:
         spectrally_normalised(generator_net)
-    critic_net = critic_for(spec, projection=picture and bool(spec.given), offset=False, **unnormed)
+    critic_net = critic_for(spec, offset=False, **unnormed)
     spectrally_normalised(critic_net)
     critic_net.view = Magnified((1.0 if picture else 30.0) if slope is None else slope)
     game = GAN(generator_net, critic_net, Hinge(), StandardNormal(latent))

@@ -39,7 +39,8 @@ def wgan_gp(
 
     Defaults follow the layout. Points: gp 0.1 as in the paper, latent 2, three hidden layers of 128, batch 256.
     Pictures: gp 10, latent 128, DCGAN networks, batch 64. Both networks are told the data's conditions, such as a
-    label; `--ignore label` leaves it aside.
+    label, the critic of pictures by a projection (Miyato and Koyama 2018, arXiv 1802.05637); `--ignore label` leaves it
+    aside.
     """
     need_layout(data, "wgan_gp", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -47,7 +48,9 @@ def wgan_gp(
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
     gp = gp if gp is not None else (10.0 if picture else 0.1)
     ema = ema if ema is not None else (0.999 if picture else 0.995)
-    options: dict[str, Any] = sized(data, width) | ({"norm": "layer"} if picture else {})
+    options: dict[str, Any] = sized(data, width) | (
+        {"norm": "layer", "projection": bool(spec.given)} if picture else {}
+    )
     critic_net = critic_for(spec, offset=False, **options)
     penalty = GradientPenalty(gp, one_sided=one_sided)
     game = GAN(
