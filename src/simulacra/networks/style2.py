@@ -95,7 +95,7 @@ class ToPicture(nn.Module):
 
 
 class SkipSynthesis(nn.Module):
-    """A synthesis network with output skips: the picture is the sum of what each side adds, doubled to the full one.
+    """A synthesis network with output skips: a tanh of the sum of what each side adds, doubled to the full one.
 
     Training shifts from coarse to fine sides by itself, without growing. Shapes, arguments and attributes as
     `Synthesis`; a learned constant, then one layer at 4 x 4 and two at each other side.
@@ -129,4 +129,4 @@ class SkipSynthesis(nn.Module):
             x = self.layers[k](x, styles[:, k], noise[f"noise{k}"])
             x = self.layers[k + 1](x, styles[:, k + 1], noise[f"noise{k + 1}"])
             picture = doubled(picture) + self.pictures[(k + 1) // 2](x, styles[:, k + 2])
-        return picture
+        return torch.tanh(picture)
