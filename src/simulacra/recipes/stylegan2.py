@@ -42,10 +42,10 @@ def stylegan2(
     makes equal steps in w equal steps in pictures. R1 and path length are lazy: players of their own on the optimisers
     of critic and generator, in every 16th and 8th round with 16 and 8 times the weight; c = k / (k + 1) corrects rate
     and betas as in `r1_gan`. The rest is as in `stylegan`: non-saturating losses, equalised learning rates, mapping at
-    a hundredth of the rate, mixing, minibatch deviation, a tanh at the end, Adam(0, 0.99). Gamma is `10 (side /
-    1024)^2`, and not below 1: at 0.1 a game on 1,106 emoji of 16 x 16 falls apart after 160,000 pictures; at 1 it did
-    after 400,000, so rates fall to 0 over the second half. Both networks are told the data's conditions, such as a
-    label; `--ignore label` leaves it aside.
+    a hundredth of the rate, mixing, minibatch deviation, a tanh at the end, Adam(0, 0.99). Gamma is
+    `10 (side / 1024)^2`, and not below 1: at 0.1 a game on 1,106 emoji of 16 x 16 falls apart after 160,000 pictures;
+    at 1 it did after 400,000, so rates fall to 0 over the second half. Both networks are told the data's conditions,
+    such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "stylegan2", *DOMAIN)
     codec = codec_for(data)
