@@ -8,14 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.errors import UserError
 from simulacra.gan import ALI, LAPGAN, Bidirectional, Coupled, NonSaturating, StandardNormal, Wasserstein
 from simulacra.gan.coupled import edges, negative, unpaired
-from simulacra.networks import Critic, LatentEncoder, LinearHead, PointMass
+from simulacra.networks import Critic, LatentEncoder, LinearHead, PointMass, ProjectionHead
 from simulacra.networks.dcgan import DCGenerator
 from simulacra.networks.dense import DenseGenerator
+from simulacra.networks.pyramid import DetailGenerator
 from simulacra.protocols import Encoder, NoiseMap
 from simulacra.recipes.ali import ali
 from simulacra.recipes.cogan import cogan
@@ -241,6 +243,28 @@ def test_the_smallest_pictures_are_convolved_from_8_on_and_rates_fall():
 def test_a_pyramid_has_a_smallest_size():
     with pytest.raises(UserError, match="expected --coarsest of at least 4, came 2"):
         lapgan(PICTURES, coarsest=2)
+    with pytest.raises(UserError, match="expected no condition low_pass"):
+        lapgan(replace(PICTURES, given={"low_pass": Field(())}))
+
+
+def test_details_complete_a_picture_within_bounds_and_begin_with_the_blurred_one():
+    torch.manual_seed(0)
+    layer = DetailGenerator((1, 8, 8), width=8)
+    low, z = 2.5 * torch.rand(6, 1, 8, 8) - 1.25, torch.randn(6, 64)
+    with torch.no_grad():
+        layer.layers[-1].weight.zero_()
+        assert torch.allclose(low + layer({"z": z}, {"low_pass": low}), 0.95 * low.clamp(-1, 1), atol=1e-5)
+        layer.layers[-1].bias.fill_(-30.0)
+        assert torch.allclose(low + layer({"z": z}, {"low_pass": low}), -torch.ones_like(low), atol=1e-6)
+
+
+def test_every_critic_of_a_pyramid_is_normalised_and_told_conditions_by_a_projection():
+    large = replace(PICTURES, x=replace(PICTURES.x, shape=(1, 16, 16)))
+    for spec in (PICTURES, large, replace(large, given={})):
+        for level in lapgan(spec, width=4, latent=4).learners["game"].levels:
+            layers = [m for m in level.critic.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+            assert all(parametrize.is_parametrized(m, "weight") for m in layers)
+            assert type(level.critic.head) is (ProjectionHead if spec.given else LinearHead)
 
 
 def test_sampling_pairs_leaves_both_generators_as_they_are():

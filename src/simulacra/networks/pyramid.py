@@ -63,7 +63,10 @@ def rebuilt(levels: Sequence[Tensor]) -> Tensor:
 class DetailGenerator(nn.Module):
     """The details that a blurred picture lacks: three convolutions over it, noise and the conditions as maps.
 
-    Shapes: ({"z": [B, side * side]}, given with low_pass [B, C, side, side]) -> [B, C, side, side], unbounded.
+    `h = tanh(f + atanh(0.95 low)) - low`: the picture that they complete is bounded, so that black can stay black. The
+    paper's details are f.
+
+    Shapes: ({"z": [B, side * side]}, given with low_pass [B, C, side, side] within +-1) -> [B, C, side, side].
 
     Args:
         shape: of the picture: channels, height, width.
@@ -101,32 +104,30 @@ class DetailGenerator(nn.Module):
         maps = [low, noise["z"].view(-1, 1, *low.shape[2:])]
         if self.conditions.size:
             maps.append(self.conditions(given)[:, :, None, None].expand(-1, -1, *low.shape[2:]))
-        return self.layers(torch.cat(maps, 1))
+        return torch.tanh(self.layers(torch.cat(maps, 1)) + torch.atanh(0.95 * low.clamp(-1, 1))) - low
 
 
 class DetailBody(nn.Module):
     """Details as a critic sees them: the picture that they complete beside the blurred one, through DCGAN's body.
 
     Shapes: (details [B, C, side, side], given with low_pass likewise) -> features. The paper adds the two and does not
-    show the blurred picture by itself.
+    show the blurred picture by itself. Other conditions are left to the head.
 
     Args:
         shape: of the picture: channels, height, width.
-        given_fields: conditions beside `low_pass`.
+        base, norm: as of `DCBody`.
 
     Source: Denton et al. (2015), arXiv 1506.05751.
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], given_fields: Mapping[str, Field] | None = None, *, base: int = 32
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], *, base: int = 32, norm: str = "none") -> None:
         super().__init__()
-        self.body = DCBody((2 * shape[0], *shape[1:]), given_fields, base=base)
+        self.body = DCBody((2 * shape[0], *shape[1:]), base=base, norm=norm)
         self.features = self.body.features
 
     def forward(self, x: Tensor, given: Given) -> Tensor:
         low = given["low_pass"]
-        return self.body(torch.cat([low + x, low], 1), given)
+        return self.body(torch.cat([low + x, low], 1))
 
 
 class PyramidGenerator(nn.Module):
