@@ -86,7 +86,8 @@ def test_films_that_cannot_be_made_are_refused_before_training(refuse, digits, t
     words = ["train", "cgan", "--data", digits, "--out", tmp_path / "run", *TINY]
     assert ".gif or .mp4" in refuse(*words, "--film", tmp_path / "a.avi")
     assert "name the film" in refuse(*words, "--film-every", "3")
-    monkeypatch.setattr(importlib, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
+    find = importlib.import_module
+    monkeypatch.setattr(importlib, "import_module", lambda name: find("no_such_module" if name == "av" else name))
     assert "pip install 'simulacra[film]'" in refuse(*words, "--film", tmp_path / "a.mp4")
     assert not (tmp_path / "run").exists()
 
@@ -102,3 +103,10 @@ def test_mp4_where_it_is_installed():
     assert len(frames) == 5 + 20
     assert frames[0].shape == (54, 64, 3)
     assert np.abs(frames[0][-1, 5] - [255.0, 0, 0]).max() < 30
+
+
+def test_what_cannot_be_filmed_leaves_no_run(refuse, tmp_path):
+    (tmp_path / "a.txt").write_text("a text of many words, " * 99)
+    words = ["train", "char_rnn", "--data", tmp_path / "a.txt", "--out", tmp_path / "run", "--film", tmp_path / "a.gif"]
+    assert "expected pictures, showers or vectors to film, came sequence" in refuse(*words)
+    assert not (tmp_path / "run").exists()

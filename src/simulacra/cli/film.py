@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,18 @@ WIDTH = 4.0
 """Inches of a picture of pictures."""
 
 
-def check_film(path: Path, every: int | None = None) -> None:
+LAYOUTS = ("image", "layers", "vector")
+"""What can be drawn in a frame."""
+
+
+def check_film(path: Path, every: int | None = None, domains: Sequence[str] = ()) -> None:
     """Refuses what can be no film, before there is a run.
 
+    Args:
+        domains: layouts that the recipe takes, if it says which.
+
     Raises:
-        UserError: the path is no film's, or there would be no frame.
+        UserError: the path is no film's, or there would be no frame, or nothing in it.
     """
     from simulacra.figures import films
 
@@ -32,6 +40,8 @@ def check_film(path: Path, every: int | None = None) -> None:
         raise UserError(f"expected a file to write, {path} is a folder; name a file in it")
     if every is not None and every < 1:
         raise UserError(f"expected --film-every of at least 1, came {every}; leave it out for a hundredth")
+    if domains and not set(domains) & set(LAYOUTS):
+        raise UserError(f"expected pictures, showers or vectors to film, came {' or '.join(domains)}; leave --film out")
 
 
 class Film:
@@ -50,10 +60,8 @@ class Film:
     """
 
     def __init__(self, training: Training, path: Path, every: int | None = None) -> None:
-        check_film(path, every)
         spec = training.config.spec
-        if spec.layout not in ("image", "layers", "vector"):
-            raise UserError(f"expected pictures, showers or vectors to film, came {spec.layout}; leave --film out")
+        check_film(path, every, [spec.layout])
         self.training, self.path = training, path
         self.every = every or max(1, training.config.rounds // 100)
         self.frames = training.folder / "samples" / "film"

@@ -47,13 +47,13 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and how long it takes.")] = False,
 ) -> None:
     """Trains a recipe on data. The recipe's own arguments are flags too: see `simulacra explain RECIPE`."""
-    from simulacra import workflow
+    from simulacra import recipes, workflow
     from simulacra.cli.film import Film, check_film
 
     if film_every is not None and film is None:
         raise UserError("expected --film with --film-every, came none; name the film")
     if film is not None:
-        check_film(film, film_every)
+        check_film(film, film_every, recipes.find(recipe).domains)
     arguments = recipe_arguments(context.args)
     if checkpoint_every is not None and checkpoint_every < 1:
         raise UserError(f"expected --checkpoint-every of at least 1, came {checkpoint_every}; leave it out for a tenth")
