@@ -13,9 +13,9 @@ from simulacra.training.growing import GrowingBatch, Growth
 from simulacra.training.loop import train
 
 SPEC = DataSpec("noise", "image", Field((1, 16, 16), range=(0.0, 1.0)))
-SMALL = {"until": 0.6, "latent": 4, "width": 2, "batch": 2, "ema": 0.9}
+SMALL = {"latent": 4, "width": 2, "batch": 2, "ema": 0.9}
 ROUNDS = 12
-STARTS = Growth(3, 0.6).starts(ROUNDS)
+STARTS = Growth(3).starts(ROUNDS)
 
 
 def dataset():
@@ -76,7 +76,7 @@ def test_every_parameter_feels_a_gradient_at_its_stages():
 
 def test_the_networks_are_those_of_the_clock():
     experiment, steps = playing()
-    growth = Growth(3, 0.6)
+    growth = Growth(3)
     game = experiment.learners["game"]
     for step in steps:
         phase = growth(Clock(step.clock.round - 1, ROUNDS))

@@ -78,7 +78,7 @@ class ProgressiveGenerator(Staged):
 
     `x = (1 - alpha) up(picture_{k-1}) + alpha picture_k` at stage k; the pixels are then repeated up to the full side,
     so that the shape never changes. Nearest doubling and two convolutions per stage, leaky ReLU, pixel norm after each
-    convolution and of z, equalised learning rate. Pictures are a tanh; the paper's are linear.
+    convolution and of z, equalised learning rate, no tanh at the end.
 
     Shapes: ({"z": [B, latent]}, given) -> [B, channels, side, side].
 
@@ -125,9 +125,9 @@ class ProgressiveGenerator(Staged):
         coarse = maps = self.normalise(z)
         for block in self.blocks[: stage + 1]:
             coarse, maps = maps, block(maps)
-        x = torch.tanh(self.pictures[stage](maps))
+        x = self.pictures[stage](maps)
         if alpha < 1:
-            x = torch.lerp(enlarged(torch.tanh(self.pictures[stage - 1](coarse)), self.side), x, alpha)
+            x = torch.lerp(enlarged(self.pictures[stage - 1](coarse), self.side), x, alpha)
         return enlarged(x, self.full)
 
 

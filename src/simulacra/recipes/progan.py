@@ -11,7 +11,7 @@ from simulacra.networks.layout import channels_last
 from simulacra.networks.progressive import ProgressiveBody, ProgressiveCritic, ProgressiveGenerator
 from simulacra.recipes._parts import codec_for, need_layout
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Loss, Player, linear_decay, modules
+from simulacra.training.game import Experiment, Loss, Player, modules
 from simulacra.training.growing import Growing, GrowingBatch, Growth
 
 FAMILY = "gan"
@@ -22,7 +22,7 @@ PAPER = "Karras et al. 2018 arXiv 1710.10196"
 def progan(
     data: DataSpec,
     *,
-    until: float = 0.3,
+    until: float = 0.6,
     latent: int = 64,
     width: int = 8,
     most: int = 64,
@@ -38,12 +38,11 @@ def progan(
     Training at the full side begins at the share `until` of the run; before it, every resolution is faded in and
     trained for equally many rounds (the paper counts pictures), with real pictures as blurred as generated ones. Pixel
     norm, equalised learning rate, the minibatch's standard deviation; WGAN-GP with one critic turn, a drift penalty on
-    scores, Adam(1e-3, 0, 0.99) at rates that fall to 0 from 60 % of the run on. The batch doubles with every halving of
-    the side, up to 128.
+    scores, Adam(1e-3, 0, 0.99). The batch doubles with every halving of the side, up to 128.
 
     `width` maps at the full side, twice as many per halving up to `most`, fit a CPU (paper: 16 at 1024 x 1024, up to
-    512); weights are averaged with `ema` (paper: 0.999, in much longer runs). A tanh ends the generator. Conditions
-    stand beside z, and a projection tells them to the critic.
+    512); weights are averaged with `ema` (paper: 0.999, in much longer runs). Conditions stand beside z, and a
+    projection tells them to the critic.
     """
     need_layout(data, "progan", *DOMAIN)
     codec = codec_for(data)
@@ -54,7 +53,7 @@ def progan(
     game = channels_last(
         GAN(generator_net, critic_net, Wasserstein(), StandardNormal(latent), [GradientPenalty(gp), Drift(drift)])
     )
-    model, growth, falling = game.averaged(), Growth(generator_net.stages, until), linear_decay(0.6)
+    model, growth = game.averaged(), Growth(generator_net.stages, until)
     critic, generator = (Adam(net.parameters(), lr, betas=(0.0, 0.99)) for net in (critic_net, generator_net))
 
     def critic_loss(events: Batch) -> Loss:
@@ -63,8 +62,8 @@ def progan(
     return Experiment(
         model,
         [
-            Player("critic", critic_net, critic_loss, critic, schedule=falling),
-            Player("generator", generator_net, game.generator_loss, generator, schedule=falling),
+            Player("critic", critic_net, critic_loss, critic),
+            Player("generator", generator_net, game.generator_loss, generator),
         ],
         codec,
         rounds,

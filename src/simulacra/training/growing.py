@@ -43,7 +43,7 @@ class Growth:
     """
 
     stages: int
-    until: float = 0.3
+    until: float = 0.6
 
     def starts(self, rounds: int) -> list[int]:
         """The rounds in which the phases begin, [2 stages - 1]."""
