@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.errors import UserError
-from simulacra.gan import ALI, LAPGAN, Bidirectional, Coupled, NonSaturating, StandardNormal, Wasserstein
+from simulacra.gan import ALI, LAPGAN, Bidirectional, Coupled, Hinge, NonSaturating, StandardNormal, Wasserstein
 from simulacra.gan.coupled import edges, negative, unpaired
 from simulacra.networks import Critic, LatentEncoder, LinearHead, PointMass, ProjectionHead
 from simulacra.networks.dcgan import DCGenerator
@@ -261,7 +261,11 @@ def test_details_complete_a_picture_within_bounds_and_begin_with_the_blurred_one
 def test_every_critic_of_a_pyramid_is_normalised_and_told_conditions_by_a_projection():
     large = replace(PICTURES, x=replace(PICTURES.x, shape=(1, 16, 16)))
     for spec in (PICTURES, large, replace(large, given={})):
-        for level in lapgan(spec, width=4, latent=4).learners["game"].levels:
+        experiment = lapgan(spec, width=4, latent=4)
+        assert {g["betas"] for p in experiment.players for g in p.optimizer.param_groups} == {(0.0, 0.9)}
+        for level in experiment.learners["game"].levels:
+            assert isinstance(level.objective, Hinge)
+            assert not any(isinstance(m, nn.BatchNorm2d | nn.GroupNorm) for m in level.critic.modules())
             layers = [m for m in level.critic.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
             assert all(parametrize.is_parametrized(m, "weight") for m in layers)
             assert type(level.critic.head) is (ProjectionHead if spec.given else LinearHead)

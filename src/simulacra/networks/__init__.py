@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -14,7 +14,7 @@ from simulacra.networks.dcgan import DCBody, DCGenerator
 from simulacra.networks.denoisers import DenseDenoiser
 from simulacra.networks.dense import DenseBody, DenseGenerator
 from simulacra.networks.encoder import LatentEncoder, PairBody, PointMass
-from simulacra.networks.heads import Critic, EvidenceHead, LinearHead, ProjectionHead, Verdict
+from simulacra.networks.heads import Critic, EvidenceHead, LinearHead, ProjectionHead, Verdict, head_for
 from simulacra.networks.made import MADE
 from simulacra.networks.minibatch import BatchHead, MinibatchDeviation, MinibatchDiscrimination, PairwiseDistances
 from simulacra.networks.mlp import MLP
@@ -46,6 +46,7 @@ __all__ = [
     "critic_for",
     "denoiser_for",
     "generator_for",
+    "head_for",
     "spectrally_normalised",
     "tied",
 ]
@@ -85,6 +86,7 @@ def critic_for(
     *,
     projection: bool = False,
     offset: bool = True,
+    compare: Callable[[int], Any] | None = None,
     reads: Mapping[str, Field] | None = None,
     view: ShowerView | None = None,
     **options: Any,
@@ -99,8 +101,9 @@ def critic_for(
 
     Args:
         spec: encoded.
-        projection: whether the head is told the conditions, instead of the body.
+        projection: whether the head is told the conditions, if there are any, instead of the body.
         offset: whether a constant is added to the score; it does nothing to a Wasserstein distance.
+        compare: features -> a layer that compares the events of a batch, in front of the head.
         reads: what it reads off the events into `Verdict.guess`: conditions, which it is then not told, or codes.
         view: what a critic of `layers` looks at, such as one that knows their energies in MeV.
 
@@ -108,19 +111,21 @@ def critic_for(
         UserError: there is no critic for this layout, or not for pictures of this size.
     """
     reads = reads or {}
-    told = {} if projection else {name: field for name, field in spec.given.items() if name not in reads}
+    told = {name: field for name, field in spec.given.items() if name not in reads}
+    seen, scored = ({}, told) if projection else (told, {})
     if spec.layout == "vector":
-        body: Any = DenseBody(spec.x.shape, told, **options)
+        body: Any = DenseBody(spec.x.shape, seen, **options)
     elif spec.layout == "image":
-        body = DCBody(spec.x.shape, told, **options)
+        body = DCBody(spec.x.shape, seen, **options)
     elif spec.layout == "layers":
         view = view or ShowerView(spec.parts)
-        body = ShowerBody(view.size, told, **options)
+        body = ShowerBody(view.size, seen, **options)
     else:
         raise _no_network(spec, "critic")
-    head = ProjectionHead(body.features, spec.given, offset) if projection else LinearHead(body.features, offset)
+    layer = compare(body.features) if compare else None
+    head = head_for(layer.outputs if layer else body.features, scored, offset)
     readers = {name: nn.Linear(body.features, field.size * max(field.levels, 1)) for name, field in reads.items()}
-    return Critic(body, head, readers, view)
+    return Critic(body, BatchHead(layer, head) if layer else head, readers, view)
 
 
 def denoiser_for(spec: DataSpec, network: str = "unet", **options: Any) -> nn.Module:

@@ -74,6 +74,16 @@ class ProjectionHead(nn.Module):
         return self.score(features)[:, 0] + (features * told).sum(1)
 
 
+def head_for(features: int, given_fields: Mapping[str, Field], offset: bool = True) -> LinearHead | ProjectionHead:
+    """The head that is told the conditions: a projection, or where there are none a linear one.
+
+    Example:
+        >>> type(head_for(4, {})).__name__
+        'LinearHead'
+    """
+    return ProjectionHead(features, given_fields, offset) if given_fields else LinearHead(features, offset)
+
+
 class EvidenceHead(nn.Module):
     """The semi-supervised classifier of K + 1 classes, fake the last, as a score: `log Z`, `Z = sum_k exp l_k`.
 

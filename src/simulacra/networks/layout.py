@@ -21,5 +21,5 @@ def channels_last(network: M) -> M:
         >>> layer.weight.is_contiguous(memory_format=torch.channels_last)
         True
     """
-    cast: Any = network  # the stubs do not know this form of `to`
+    cast: Any = network  # PyTorch's types lack this form of `to`
     return cast.to(memory_format=torch.channels_last)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from simulacra.batch import DataSpec, Given
 from simulacra.networks.equalised import EqualisedConv2d, EqualisedLinear
-from simulacra.networks.heads import Critic, LinearHead, ProjectionHead
+from simulacra.networks.heads import Critic, ProjectionHead, head_for
 from simulacra.networks.minibatch import MinibatchDeviation
 from simulacra.networks.style import SLOPE, widths_of
 
@@ -111,7 +111,7 @@ def style_critic(spec: DataSpec, **options: Any) -> Critic:
     The head's weights are equalised as all others are.
     """
     body = StyleBody(spec.x.shape, **options)
-    head = ProjectionHead(body.features, spec.given) if spec.given else LinearHead(body.features)
+    head = head_for(body.features, spec.given)
     head.score = EqualisedLinear(body.features, 1, gain=1)  # type: ignore[assignment]
     if isinstance(head, ProjectionHead):
         told = EqualisedLinear(head.conditions.size, body.features, gain=1, bias=False)

@@ -33,3 +33,12 @@ def codec_for(data: DataSpec) -> ImageCodec | ShowerCodec | Standardize:
 def sized(data: DataSpec, width: int) -> dict[str, Any]:
     """The option that sets the width of the networks of this layout: DCGAN's base, or three hidden layers."""
     return {"base": width} if data.layout == "image" else {"hidden": (width, width, width)}
+
+
+def single(data: DataSpec, width: int, norm: str = "layer") -> dict[str, Any]:
+    """Options of a critic that judges each event by itself: for pictures another norm than batch norm.
+
+    It is told conditions of pictures by a projection (Miyato and Koyama 2018, arXiv 1802.05637), of which it hears more
+    than of constant maps beside the pixels.
+    """
+    return sized(data, width) | ({"norm": norm, "projection": True} if data.layout == "image" else {})

@@ -6,7 +6,7 @@ from torch.optim import Adam
 
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, Hinge, OrthogonalRegularisation, StandardNormal, TruncatedNormal
-from simulacra.networks import Critic, LinearHead, ProjectionHead, spectrally_normalised
+from simulacra.networks import Critic, head_for, spectrally_normalised
 from simulacra.networks.layout import channels_last
 from simulacra.networks.residual import ResidualBody, ResidualGenerator
 from simulacra.recipes._parts import codec_for, need_layout
@@ -59,7 +59,7 @@ def biggan(
         shared=shared,
     )
     body = ResidualBody(spec.x.shape, base=width, attention=side)
-    critic_net = Critic(body, ProjectionHead(body.features, spec.given) if spec.given else LinearHead(body.features))
+    critic_net = Critic(body, head_for(body.features, spec.given))
     for net in (generator_net, critic_net):
         spectrally_normalised(net)
     terms = [OrthogonalRegularisation(generator_net, orthogonal)]

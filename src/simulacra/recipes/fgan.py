@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch.optim import Adam
 
 from simulacra.batch import DataSpec
 from simulacra.errors import UserError, nearest
 from simulacra.gan import DIVERGENCES, GAN, R1, R2, StandardNormal, Variational
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -51,9 +49,8 @@ def fgan(
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    single: dict[str, Any] = sized(data, width) | ({"norm": "layer", "projection": bool(spec.given)} if picture else {})
     weight = (gamma if gamma is not None else (10.0 if picture else 0.1)) / 2
-    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
+    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single(data, width))
     terms = [R1(weight), R2(weight)] if weight else []
     game = GAN(*networks, Variational(DIVERGENCES[divergence], saturating), StandardNormal(latent), terms)
     model = game.averaged()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch.optim import Adam
 
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, GradientPenalty, NonSaturating, StandardNormal
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -42,9 +40,8 @@ def gan_gp(
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    single: dict[str, Any] = sized(data, width) | ({"norm": "layer", "projection": bool(spec.given)} if picture else {})
     penalty = GradientPenalty(gp if gp is not None else (10.0 if picture else 0.1))
-    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
+    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single(data, width))
     game = GAN(*networks, NonSaturating(), StandardNormal(latent), [penalty])
     model = game.averaged()
     critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))

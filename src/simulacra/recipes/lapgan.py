@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from torch.optim import Adam
 
 from simulacra.batch import DataSpec
 from simulacra.errors import UserError
 from simulacra.gan import GAN, LAPGAN, Hinge, StandardNormal
-from simulacra.networks import Critic, LinearHead, ProjectionHead, critic_for, generator_for, spectrally_normalised
+from simulacra.networks import Critic, critic_for, generator_for, head_for, spectrally_normalised
 from simulacra.networks.pyramid import DetailBody, DetailGenerator
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -59,15 +58,15 @@ def lapgan(
     while side > coarsest or not games:
         shape = (channels, side, side)
         body = DetailBody(shape, base=width)
-        head = ProjectionHead(body.features, spec.given, False) if spec.given else LinearHead(body.features, False)
+        head = head_for(body.features, spec.given, offset=False)
         details = DetailGenerator(shape, spec.given, width=width)
         games.append(GAN(details, Critic(body, head), Hinge(), StandardNormal(side * side)))
         side //= 2
     small = replace(spec, layout="image" if side >= 8 else "vector", x=replace(spec.x, shape=(channels, side, side)))
-    options = sized(small, (2 if side >= 8 else 16) * width)
-    plain: dict[str, Any] = options | ({"norm": "none"} if side >= 8 else {})
-    critic_net = critic_for(small, projection=bool(spec.given), offset=False, **plain)
-    games.append(GAN(generator_for(small, latent, **options), critic_net, Hinge(), StandardNormal(latent)))
+    width = (2 if side >= 8 else 16) * width
+    critic_net = critic_for(small, offset=False, **dict(single(small, width, norm="none"), projection=True))
+    generator_net = generator_for(small, latent, **sized(small, width))
+    games.append(GAN(generator_net, critic_net, Hinge(), StandardNormal(latent)))
     game, falling = LAPGAN(games), linear_decay(0.5)
     players = []
     for k, level in enumerate(games):

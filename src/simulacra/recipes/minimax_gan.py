@@ -7,7 +7,7 @@ from torch.optim import Adam
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, Minimax, UniformCube
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, from_round, linear_decay, modules
 
@@ -37,16 +37,18 @@ def minimax_gan(
 
     z ~ U(-1, 1) as in the paper; Adam in place of its SGD with momentum. Three hidden layers for points, DCGAN networks
     for pictures. The rates of pictures fall to 0 over the second half. Both networks are told the data's conditions,
-    such as a label; `--ignore label` leaves it aside.
+    such as a label, the critic of pictures by a projection (Miyato and Koyama 2018, arXiv 1802.05637), with layer norm
+    and Adam(0, 0.9); `--ignore label` leaves it aside.
     """
     need_layout(data, "minimax_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **sized(data, width))
+    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single(data, width))
     game = GAN(*networks, Minimax(), UniformCube(latent))
     model = game.averaged()
-    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    betas = (0.0, 0.9) if picture else (0.5, 0.999)
+    critic, generator = (Adam(net.parameters(), lr, betas=betas) for net in (game.critic, game.generator))
     falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,

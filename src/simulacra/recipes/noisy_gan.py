@@ -7,7 +7,7 @@ from torch.optim import Adam
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, Annealing, InstanceNoise, NonSaturating, StandardNormal
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -34,18 +34,19 @@ def noisy_gan(
     Normal noise of standard deviation `noise` in encoded units (points standardised, pictures from -1 to 1), which
     falls linearly to 0 at the share `until` of the run (Sønderby et al. 2017). Otherwise `gan` for points, and DCGAN
     networks for pictures; `n_critic` strong critics are what the noise is for. The rates of pictures fall to 0 over the
-    second half. Both networks are told the data's conditions, such as a label; `--ignore label` leaves it aside.
+    second half. Both networks are told the data's conditions, such as a label, the critic of pictures by a projection
+    (Miyato and Koyama 2018, arXiv 1802.05637), with layer norm and Adam(0, 0.9); `--ignore label` leaves it aside.
     """
     need_layout(data, "noisy_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    options = sized(data, width)
-    critic_net, blur = critic_for(spec, **options), InstanceNoise(noise)
+    critic_net, blur = critic_for(spec, **single(data, width)), InstanceNoise(noise)
     critic_net.view = blur
-    game = GAN(generator_for(spec, latent, **options), critic_net, NonSaturating(), StandardNormal(latent))
+    game = GAN(generator_for(spec, latent, **sized(data, width)), critic_net, NonSaturating(), StandardNormal(latent))
     model = game.averaged()
-    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
+    betas = (0.0, 0.9) if picture else (0.5, 0.9)
+    critic, generator = (Adam(net.parameters(), lr, betas=betas) for net in (game.critic, game.generator))
     falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,

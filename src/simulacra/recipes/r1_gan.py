@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch.optim import Adam
 
 from simulacra.batch import Batch, DataSpec
 from simulacra.gan import GAN, R1, R2, NonSaturating, StandardNormal, Term
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Loss, Player, every, linear_decay, modules
 
@@ -47,10 +45,9 @@ def r1_gan(
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
-    single: dict[str, Any] = sized(data, width) | ({"norm": "layer", "projection": bool(spec.given)} if picture else {})
     weight = (gamma if gamma is not None else (10.0 if picture else 0.1)) / 2
     terms: list[Term] = [R1(weight), *([R2(weight)] if r2 else [])]
-    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single)
+    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single(data, width))
     game = GAN(*networks, NonSaturating(), StandardNormal(latent))
     model, c = game.averaged(), interval / (interval + 1)
     critic = Adam(game.critic.parameters(), c * lr, betas=(0.0, 0.99**c))

@@ -8,7 +8,7 @@ from simulacra.batch import DataSpec
 from simulacra.errors import UserError, nearest
 from simulacra.gan import GAN, Hinge, LeastSquares, NonSaturating, Relativistic, StandardNormal
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -35,8 +35,9 @@ def relativistic_gan(
     one fake (RSGAN); the generator feels real events too. `objective` leastsquares or hinge compares by those losses
     (RLSGAN, RHingeGAN); with `average=True` every event meets the mean score of the other side (RaSGAN, RaLSGAN,
     RaHingeGAN). One turn each. Three hidden layers for points, DCGAN networks for pictures. The rates of pictures fall
-    to 0 over the second half. Both networks are told the data's conditions, such as a label; `--ignore label` leaves it
-    aside.
+    to 0 over the second half. Both networks are told the data's conditions, such as a label, the critic of pictures by
+    a projection (Miyato and Koyama 2018, arXiv 1802.05637), with layer norm and Adam(0, 0.9); `--ignore label` leaves
+    it aside.
     """
     need_layout(data, "relativistic_gan", *DOMAIN)
     inner = {"nonsaturating": NonSaturating(), "leastsquares": LeastSquares(), "hinge": Hinge()}
@@ -45,15 +46,15 @@ def relativistic_gan(
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    options = sized(data, width)
     game = GAN(
-        generator_for(spec, latent, **options),
-        critic_for(spec, offset=False, **options),
+        generator_for(spec, latent, **sized(data, width)),
+        critic_for(spec, offset=False, **single(data, width)),
         Relativistic(inner[objective], average),
         StandardNormal(latent),
     )
     model = game.averaged()
-    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.999)) for net in (game.critic, game.generator))
+    betas = (0.0, 0.9) if picture else (0.5, 0.999)
+    critic, generator = (Adam(net.parameters(), lr, betas=betas) for net in (game.critic, game.generator))
     falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,

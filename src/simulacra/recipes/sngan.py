@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.optim import Adam
 
@@ -11,7 +9,7 @@ from simulacra.batch import DataSpec, Given
 from simulacra.errors import UserError
 from simulacra.gan import GAN, Hinge, StandardNormal
 from simulacra.networks import critic_for, generator_for, spectrally_normalised
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -66,13 +64,10 @@ def sngan(
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
-    unnormed: dict[str, Any] = sized(data, width) | (
-        {"norm": "none", "projection": bool(spec.given)} if picture else {}
-    )
     generator_net = generator_for(spec, latent, **sized(data, width))
     if normalised_generator:
         spectrally_normalised(generator_net)
-    critic_net = critic_for(spec, offset=False, **unnormed)
+    critic_net = critic_for(spec, offset=False, **single(data, width, norm="none"))
     spectrally_normalised(critic_net)
     critic_net.view = Magnified((1.0 if picture else 30.0) if slope is None else slope)
     game = GAN(generator_net, critic_net, Hinge(), StandardNormal(latent))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch.optim import Adam
 
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, GradientPenalty, StandardNormal, Wasserstein
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, sized
+from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -48,10 +46,7 @@ def wgan_gp(
     latent, width = latent or (128 if picture else 2), width or (32 if picture else 128)
     gp = gp if gp is not None else (10.0 if picture else 0.1)
     ema = ema if ema is not None else (0.999 if picture else 0.995)
-    options: dict[str, Any] = sized(data, width) | (
-        {"norm": "layer", "projection": bool(spec.given)} if picture else {}
-    )
-    critic_net = critic_for(spec, offset=False, **options)
+    critic_net = critic_for(spec, offset=False, **single(data, width))
     penalty = GradientPenalty(gp, one_sided=one_sided)
     game = GAN(
         generator_for(spec, latent, **sized(data, width)), critic_net, Wasserstein(), StandardNormal(latent), [penalty]
