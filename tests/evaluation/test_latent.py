@@ -212,7 +212,7 @@ def test_path_length_along_some_latents():
 
     class Quiet(Noisy):
         def noise(self, n: int) -> Noise:
-            return {**super().noise(n), "noise": torch.zeros(n, 2)}
+            return {**super().noise(n), "noise": torch.tensor([1.0, -1.0]).expand(n, 2)}
 
     matrix = torch.tensor([[1.0, 2.0, -1.0]])
 

@@ -259,9 +259,9 @@ def test_details_complete_a_picture_within_bounds_and_begin_with_the_blurred_one
 
 
 def test_every_critic_of_a_pyramid_is_normalised_and_told_conditions_by_a_projection():
-    large = replace(PICTURES, x=replace(PICTURES.x, shape=(1, 16, 16)))
-    for spec in (PICTURES, large, replace(large, given={})):
-        experiment = lapgan(spec, width=4, latent=4)
+    large, larger = (replace(PICTURES, x=replace(PICTURES.x, shape=(1, side, side))) for side in (16, 32))
+    for spec, coarsest in ((PICTURES, 8), (large, 8), (replace(large, given={}), 8), (larger, 16)):
+        experiment = lapgan(spec, width=4, latent=4, coarsest=coarsest)
         assert {g["betas"] for p in experiment.players for g in p.optimizer.param_groups} == {(0.0, 0.9)}
         for level in experiment.learners["game"].levels:
             assert isinstance(level.objective, Hinge)

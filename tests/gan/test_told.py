@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from simulacra import recipes
@@ -40,7 +41,9 @@ def test_critics_of_single_pictures_have_no_batch_norm_and_are_told_conditions_b
     for layout in ("image", "vector"):
         experiment = recipes.find(name).function(events(layout, given), width=4)
         critic = experiment.learners["game"].critic
-        head = critic.head.head if isinstance(critic.head, BatchHead) else critic.head
+        compares = isinstance(critic.head, BatchHead)
+        assert compares == (name == "minibatch_gan")
+        head = critic.head.head if compares else critic.head
         told = head if layout == "image" else critic.body
         assert type(head) is (ProjectionHead if given and layout == "image" else LinearHead)
         assert getattr(told, "conditions", Conditions({})).size == 3 * len(given)
@@ -56,6 +59,15 @@ def test_what_is_read_is_not_told_and_what_compares_a_batch_lies_in_front_of_the
     critic = critic_for(spec, projection=projection, compare=MinibatchDeviation, reads=LABEL, hidden=(7,))
     assert isinstance(critic.head, BatchHead)
     assert critic.head.head.score.in_features == 8
-    told = critic.head.head if projection else critic.body
-    assert list(told.conditions.fields) == ["energy"]
+    ears = [critic.body, *([critic.head.head] if projection else [])]
+    assert [list(part.conditions.fields) for part in ears] == ([[], ["energy"]] if projection else [["energy"]])
     assert list(critic.readers) == ["label"]
+
+
+@pytest.mark.parametrize("name", [*SINGLE, "biggan", "cgan", "ebgan", "progan", "projection_gan", "sagan", "wgan"])
+def test_every_score_of_a_picture_depends_on_what_is_told(name):
+    game = recipes.find(name).function(events("image", LABEL), width=4).learners["game"].eval()
+    x = torch.rand(3, 1, 16, 16) * 2 - 1
+    one, other = ({"label": (torch.arange(3) + k) % 3} for k in range(2))
+    with torch.no_grad():
+        assert ((game.critic(x, one).score - game.critic(x, other).score).abs() > 1e-9).all()
