@@ -5,7 +5,7 @@
 `ddpm` and `edm` are trained for the CPU minutes; for the distilled rows `edm` is trained for half of them and is the
 teacher in the other half. A training is kept under `benchmarks/results/diffusion` with a hash of its code: a run that
 was stopped goes on where it stood, and `--page` only puts the page together. The adversarial rows are those of
-`python benchmarks/gan.py` at the same budget. One thread.
+`python benchmarks/gan.py` at the same budget, whose minutes are those of a quiet machine here too. One thread.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import torch
 from cells import PILOT, Cell, build, code, kept, spread
 from cells import numbers as judged
 from loop import hardware
+from pace import pace
 
 from simulacra.batch import Batch, join
 from simulacra.diffusion import Ancestral, ProbabilityFlow, distillation
@@ -42,23 +43,27 @@ from simulacra.workflow import begin
 
 RESULTS = Path(__file__).parent / "results" / "diffusion"
 DATA, N = "fashion-mnist", 2048
-HARNESS = 1
+HARNESS = 2
 """Raised where this file changes what a training measures."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A training, and how it is sampled: name -> sampler, `None` for its own."""
+    """A training, and how it is sampled: name -> sampler, `None` for its own, and weight of guidance."""
 
     recipe: str
-    samplers: dict[str, Any]
+    samplers: dict[str, tuple[Any, float]]
 
 
 ROWS = (
-    Row("ddpm", {"DDPM, 100 steps": Ancestral(100, 1.0, clip=1.0), "DDIM, 50 steps": Ancestral(50, 0.0, clip=1.0),
-                 "DDIM, 4 steps": Ancestral(4, 0.0, clip=1.0)}),
-    Row("edm", {"Heun, 18 steps": ProbabilityFlow(18, "heun"), "Euler, 4 steps": ProbabilityFlow(4, "euler")}),
-    Row("distilled_diffusion", {"distilled, 4 steps": None}),
+    Row("ddpm", {"DDPM, 100 steps": (Ancestral(100, 1.0, clip=1.0), 1.0),
+                 "DDIM, 50 steps": (Ancestral(50, 0.0, clip=1.0), 1.0),
+                 "DDIM, 50 steps, guidance 2": (Ancestral(50, 0.0, clip=1.0), 2.0),
+                 "DDIM, 4 steps": (Ancestral(4, 0.0, clip=1.0), 1.0)}),
+    Row("edm", {"Heun, 18 steps": (ProbabilityFlow(18, "heun"), 1.0),
+                "Heun, 18 steps, guidance 2": (ProbabilityFlow(18, "heun"), 2.0),
+                "Euler, 4 steps": (ProbabilityFlow(4, "euler"), 1.0)}),
+    Row("distilled_diffusion", {"distilled, 4 steps": (None, 1.0)}),
 )  # fmt: skip
 
 
@@ -83,7 +88,10 @@ def found(row: Row, minutes: float, seed: int) -> dict[str, Any] | None:
 
 
 def play(folder: Path, recipe: str, minutes: float, seed: int, **arguments: Any) -> tuple[Surrogate, float, int]:
-    """A run of as many rounds as fit into the CPU minutes, as a pilot tells; its CPU seconds and images seen."""
+    """A run of as many rounds as fit into the CPU minutes, as a pilot tells; its CPU seconds and images seen.
+
+    Minutes are those of a quiet machine: a fixed piece of work before and after the pilot says how slow it is just now.
+    """
 
     def run(name: str, rounds: int) -> tuple[Any, float]:
         training = begin(folder / name, recipe, DATA, arguments, rounds=rounds, seed=seed, threads=1)
@@ -92,8 +100,10 @@ def play(folder: Path, recipe: str, minutes: float, seed: int, **arguments: Any)
             pass
         return training, time.process_time() - start
 
+    before = pace()
     _, pilot = run(f"{recipe}-pilot", PILOT)
-    training, seconds = run(recipe, max(PILOT, round(PILOT * 60 * minutes / pilot)))
+    slow = (before + pace()) / 2
+    training, seconds = run(recipe, max(PILOT, round(PILOT * 60 * minutes * slow / pilot)))
     stream = training.streams["data"]
     return training.surrogate(), seconds, stream.epoch * training.config.spec.rows + stream.at
 
@@ -115,8 +125,8 @@ def measure(row: Row, minutes: float, seed: int) -> dict[str, Any]:
             surrogate, seconds, images = play(folder, row.recipe, minutes, seed)
     model: Any = surrogate.experiment.model
     ways = {}
-    for way, sampler in row.samplers.items():
-        model.sampler = sampler or model.sampler
+    for way, (sampler, guidance) in row.samplers.items():
+        model.sampler, model.guidance = sampler or model.sampler, guidance
         start = time.process_time()
         made: Batch = join(list(generate(model, surrogate.experiment.codec, N, real.given, seed)))
         spent = time.process_time() - start
@@ -155,7 +165,7 @@ def page(budgets: Sequence[float]) -> str:
         f"Made by `python benchmarks/diffusion.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU."
         f" Fashion-MNIST at 28 pixels, told the class. {N:,} samples stand against {N:,} held-out pictures on the"
         " features of a classifier trained on real ones; FID is the squared distance, KID is multiplied by 1,000."
-        " `calls` of the network for a sample. A distilled model shares its CPU minutes equally with its teacher, a run"
+        " `calls` of the network for a sample, two a step with guidance. A distilled model shares its CPU minutes equally with its teacher, a run"
         " of `edm`. Adversarial rows are the best two of docs/gan.md at the same budget, of 5,000 samples. ± is the"
         " standard error over seeds, of a single seed the estimator's own.",
         "",
