@@ -165,9 +165,9 @@ def page(budgets: Sequence[float]) -> str:
         f"Made by `python benchmarks/diffusion.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU."
         f" Fashion-MNIST at 28 pixels, told the class. {N:,} samples stand against {N:,} held-out pictures on the"
         " features of a classifier trained on real ones; FID is the squared distance, KID is multiplied by 1,000."
-        " `calls` of the network for a sample, two a step with guidance. A distilled model shares its CPU minutes equally with its teacher, a run"
-        " of `edm`. Adversarial rows are the best two of docs/gan.md at the same budget, of 5,000 samples. ± is the"
-        " standard error over seeds, of a single seed the estimator's own.",
+        " `calls` of the network for a sample, two a step with guidance. A distilled model shares its CPU minutes"
+        " equally with its teacher, a run of `edm`. Adversarial rows are the best two of docs/gan.md at the same"
+        " budget, of 5,000 samples. ± is the standard error over seeds, of a single seed the estimator's own.",
         "",
     ]
     for minutes in budgets:
