@@ -14,7 +14,6 @@ from simulacra.networks.conditioning import Conditions
 LABEL = {"label": Field((), "class", 3)}
 SINGLE = (
     "dragan",
-    "feature_matching_gan",
     "fgan",
     "gan_gp",
     "historical_gan",
@@ -53,6 +52,14 @@ def test_critics_of_single_pictures_have_no_batch_norm_and_are_told_conditions_b
             assert {g["betas"] for p in experiment.players for g in p.optimizer.param_groups} == {(0.0, 0.9)}
 
 
+def test_the_features_that_a_generator_matches_depend_on_what_is_told():
+    game = recipes.find("feature_matching_gan").function(events("image", LABEL), width=4).learners["game"].eval()
+    x = torch.rand(3, 1, 16, 16) * 2 - 1
+    one, other = ({"label": (torch.arange(3) + k) % 3} for k in range(2))
+    with torch.no_grad():
+        assert ((game.critic(x, one).features - game.critic(x, other).features).abs().amax(1) > 1e-6).all()
+
+
 @pytest.mark.parametrize("projection", [False, True])
 def test_what_is_read_is_not_told_and_what_compares_a_batch_lies_in_front_of_the_head(projection):
     spec = events("vector", {**LABEL, "energy": Field(())})
@@ -64,7 +71,9 @@ def test_what_is_read_is_not_told_and_what_compares_a_batch_lies_in_front_of_the
     assert list(critic.readers) == ["label"]
 
 
-@pytest.mark.parametrize("name", [*SINGLE, "biggan", "cgan", "ebgan", "progan", "projection_gan", "sagan", "wgan"])
+@pytest.mark.parametrize(
+    "name", [*SINGLE, "biggan", "cgan", "ebgan", "feature_matching_gan", "progan", "projection_gan", "sagan", "wgan"]
+)
 def test_every_score_of_a_picture_depends_on_what_is_told(name):
     game = recipes.find(name).function(events("image", LABEL), width=4).learners["game"].eval()
     x = torch.rand(3, 1, 16, 16) * 2 - 1

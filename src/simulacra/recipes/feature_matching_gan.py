@@ -7,7 +7,7 @@ from torch.optim import Adam
 from simulacra.batch import Batch, DataSpec
 from simulacra.gan import GAN, FeatureMatching, NonSaturating, StandardNormal
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, single, sized
+from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Loss, Player, linear_decay, modules
 
@@ -31,18 +31,19 @@ def feature_matching_gan(
     The critic tells real from fake as ever, so that its features are those in which the two still differ; the generator
     makes `|| E phi(x) - E phi(g(z)) ||^2` small over a batch. DCGAN networks for pictures, MLPs of three hidden layers
     for points. The rates of pictures fall to 0 over the second half. Both networks are told the data's conditions, such
-    as a label, the critic of pictures by a projection (Miyato and Koyama 2018, arXiv 1802.05637), with layer norm and
-    Adam(0, 0.9); `--ignore label` leaves it aside.
+    as a label, the critic beside the event, for a head's projection would not be among the features that are matched;
+    `--ignore label` leaves it aside.
     """
     need_layout(data, "feature_matching_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
     spec = codec.spec(data)
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
-    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single(data, width))
-    game = GAN(*networks, NonSaturating(), StandardNormal(latent))
+    options = sized(data, width)
+    game = GAN(
+        generator_for(spec, latent, **options), critic_for(spec, **options), NonSaturating(), StandardNormal(latent)
+    )
     model, match = game.averaged(), FeatureMatching()
-    betas = (0.0, 0.9) if picture else (0.5, 0.9)
-    critic, generator = (Adam(net.parameters(), lr, betas=betas) for net in (game.critic, game.generator))
+    critic, generator = (Adam(net.parameters(), lr, betas=(0.5, 0.9)) for net in (game.critic, game.generator))
 
     def matching(batch: Batch) -> Loss:
         return Loss({match.name: match(game.duel(batch))})
