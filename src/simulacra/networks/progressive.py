@@ -13,7 +13,7 @@ from torch.nn import functional
 from simulacra.batch import Batch, Field, Given, Noise
 from simulacra.networks.conditioning import Conditions
 from simulacra.networks.equalised import EqualisedConv2d, EqualisedDoublingConv2d, EqualisedLinear, PixelNorm
-from simulacra.networks.heads import Critic, ProjectionHead, head_for
+from simulacra.networks.heads import Critic, LinearHead, ProjectionHead
 from simulacra.networks.minibatch import MinibatchDeviation
 from simulacra.networks.style import SLOPE, widths_of
 
@@ -196,8 +196,9 @@ class ProgressiveCritic(Critic):
     def __init__(
         self, body: ProgressiveBody, given_fields: Mapping[str, Field] | None = None, offset: bool = True
     ) -> None:
-        head = head_for(body.features, given_fields or {})
-        if isinstance(head, ProjectionHead):
+        head: LinearHead | ProjectionHead = LinearHead(body.features)
+        if given_fields:
+            head = ProjectionHead(body.features, given_fields)
             head.embedding = EqualisedLinear(head.conditions.size, body.features, gain=1, bias=False)  # type: ignore
         head.score = EqualisedLinear(body.features, 1, gain=1, bias=offset)  # type: ignore[assignment]
         super().__init__(body, head)
