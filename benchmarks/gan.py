@@ -51,10 +51,11 @@ INTRODUCTION = (
     f"Made by `python benchmarks/gan.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for each"
     " training. Every recipe plays at its default arguments; as many rounds as fit into the CPU time, as pilots of 40"
     " and 80 rounds tell, so that schedules end with the training; a fixed piece of work beside them says how slow"
-    " the machine is, and minutes are those of a quiet one. Samples come from averaged weights where a recipe"
-    f" has them. {N:,} samples stand against {N:,} held-out pictures on the features of the classifier that ships with"
-    " the package; FID is the squared distance, KID is multiplied by 1,000. ± is the standard error over seeds, of one"
-    " seed the estimator's own. The floor is real against real at the same sizes."
+    " the machine is, and minutes, images a second and milliseconds a sample are those of a quiet one. Samples come"
+    f" from averaged weights where a recipe has them. {N:,} samples stand against {N:,} held-out pictures on the"
+    " features of the classifier that ships with the package; FID is the squared distance, KID is multiplied by 1,000."
+    " ± is the standard error over seeds, of one seed the estimator's own. The floor is real against real at the same"
+    " sizes."
 )
 FEW_PICTURES = (
     "One picture of each emoji by Twitter (Twemoji, CC-BY 4.0), {rows:,} for training and {held:,} held out, as many"
@@ -231,9 +232,9 @@ def _table(data: str, minutes: float, rows: dict[str, list[dict[str, Any]]]) -> 
             for kind in (("generator", "pair"), ("critic", "discriminator"))
         ]
         cells += [f"{np.mean([r['images'] for r in found]):,.0f}"]
-        cells += [f"{np.mean([r['images'] / r['seconds'] for r in found]):,.0f}"]
+        cells += [f"{np.mean([r['images'] / r['seconds'] * r.get('pace', 1) for r in found]):,.0f}"]
         cells += [f"{p:,}" if p else "" for p in parts]
-        cells += [f"{np.median([r['milliseconds'][k] for r in found]):.2f}" for k in ("1", "1000")]
+        cells += [f"{np.median([r['milliseconds'][k] / r.get('pace', 1) for r in found]):.2f}" for k in ("1", "1000")]
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", _hearing(data, good)] if heard and data != "emoji" else []
     failed = [f"`{k}`: {v[0]['failed']}" for k, v in rows.items() if v and "failed" in v[0]]
