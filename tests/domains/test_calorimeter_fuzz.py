@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -48,7 +47,6 @@ def read_all(folder: str, first: int, count: int, checked: bool) -> None:
     refused = 0
     for seed in range(first, first + count):
         path.write_bytes(mutate(data, random.Random(seed)))
-        start = time.monotonic()
         try:
             got = load(path)
         except UserError as error:
@@ -67,7 +65,6 @@ def read_all(folder: str, first: int, count: int, checked: bool) -> None:
             if checked:
                 assert torch.equal(x, want.x), seed
                 assert torch.equal(energy, want.given["energy"]), seed
-        assert time.monotonic() - start < 10, seed
     print("refused", refused)
 
 
