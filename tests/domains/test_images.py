@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -17,7 +17,7 @@ from simulacra.domains.dataset import parts_of
 from simulacra.domains.images import ImageCodec, canonical, observables, pictures, read_idx, write_idx
 from simulacra.errors import SimulacraError, UserError
 
-ANY_ORDER = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY_ORDER = settings(max_examples=150)
 DIGITS = np.random.default_rng(0).integers(0, 256, (12, 5, 4), dtype=np.uint8)
 
 

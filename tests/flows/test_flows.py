@@ -60,7 +60,7 @@ def test_inverse_and_volume(size: int, told: bool):
 
 
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=3), st.integers(0, 30))
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60)
 def test_round_trip_search(values: list[float], seed: int):
     bijection = wild(chain(3, False), 0.8, seed).double()
     x = torch.tensor([values], dtype=torch.float64)

@@ -31,7 +31,7 @@ FLOWS = {
 }
 TRANSFORMS: dict[str, Elementwise] = {"shift": Shift(), "affine": Affine(), "spline": SPLINE}
 NEAR, FAR = st.floats(-10, 10, width=32), st.floats(-1e6, 1e6, width=32)
-SEARCH = settings(max_examples=10, deadline=None, derandomize=True, database=None)
+SEARCH = settings(max_examples=10)
 
 
 def told(energy: float, label: int) -> dict[str, Tensor]:
