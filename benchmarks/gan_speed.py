@@ -42,7 +42,7 @@ from simulacra.workflow import training_spec
 
 EVENTS, WARM, BATCH = 4096, 5, 64
 ROUNDS = {"dcgan": 200, "wgan_gp": 60}
-TOLD: dict[str, dict[str, Any]] = {"dcgan": {}, "wgan_gp": {"n_critic": 5, "lr": 2e-4}}
+TOLD: dict[str, dict[str, Any]] = {"dcgan": {"lr": 2e-4}, "wgan_gp": {"n_critic": 5, "lr": 2e-4}}
 """What a recipe is told beside its defaults."""
 
 

@@ -6,7 +6,6 @@ import torch
 from simulacra.batch import Batch, DataSpec, Field
 from simulacra.errors import UserError
 from simulacra.gan import Equilibrium
-from simulacra.networks.elu import ELUDecoder, ELUEncoder
 from simulacra.recipes.began import began
 from simulacra.testing import Rows, streams_for
 from simulacra.training.game import Clock
@@ -46,35 +45,19 @@ def test_the_balance_holds_the_energy_of_fakes_at_gamma_times_that_of_data():
 
 
 @pytest.mark.parametrize("size", [8, 16, 64])
-def test_encoder_and_decoder_are_each_others_shapes_and_events_are_alone(size):
+def test_the_energy_of_a_picture_is_its_own_mean_absolute_error(size):
     torch.manual_seed(1)
-    encoder, decoder = ELUEncoder((3, size, size), 5, width=4), ELUDecoder((3, size, size), 5, width=4)
-    x = torch.rand(4, 3, size, size)
-    code = encoder(x)
-    assert code.shape == (4, encoder.features)
-    assert decoder({"z": code}).shape == x.shape
-    assert torch.allclose(encoder(x[:1]), code[:1], atol=1e-5)
+    spec = DataSpec("dots", "image", Field((3, size, size), range=(0.0, 1.0)))
+    critic, x = began(spec, width=4, latent=5).learners["game"].critic, torch.rand(4, 3, size, size)
+    verdict = critic(x)
+    assert verdict.features.shape == (4, 5)
+    assert torch.allclose(verdict.score, -(x - critic.head({"z": verdict.features})).abs().mean((1, 2, 3)))
+    assert torch.allclose(critic(x[:1]).score, verdict.score[:1], atol=1e-5)
 
 
-def test_the_autoencoder_learns_to_reconstruct_and_the_signal_survives_its_depth():
-    """Without a norm the layers must neither swallow nor blow up what goes through them."""
-    torch.manual_seed(1)
-    decoder = ELUDecoder((1, 64, 64), 8, width=8)
-    with torch.no_grad():
-        spread = decoder({"z": torch.rand(64, 8) * 2 - 1}).std(0).mean()
-    assert 1e-3 < float(spread) < 1
-    _, steps = played(40, lr=3e-3)
-    assert float(steps[-1]["critic/real_score"]) > 0.5 * float(steps[0]["critic/real_score"])
-
-
-def test_the_code_is_heard_at_every_size():
-    decoder, codes = ELUDecoder((1, 32, 32), 4, width=4), {"z": torch.rand(8, 4)}
-    for silent in decoder.stages[0].parameters():
-        torch.nn.init.zeros_(silent)
-    assert decoder(codes).std(0).mean() > 1e-3
-    for silent in decoder.first.parameters():
-        torch.nn.init.zeros_(silent)
-    assert decoder(codes).std(0).max() < 1e-6
+def test_the_autoencoder_learns_to_reconstruct():
+    _, steps = played(250, lr=3e-3)
+    assert float(steps[-1]["critic/real_score"]) > 0.2 * float(steps[0]["critic/real_score"])
 
 
 def test_points_are_refused_in_one_line():

@@ -72,7 +72,8 @@ def test_what_is_read_is_not_told_and_what_compares_a_batch_lies_in_front_of_the
 
 
 @pytest.mark.parametrize(
-    "name", [*SINGLE, "biggan", "cgan", "ebgan", "feature_matching_gan", "progan", "projection_gan", "sagan", "wgan"]
+    "name",
+    [*SINGLE, "began", "biggan", "cgan", "ebgan", "feature_matching_gan", "progan", "projection_gan", "sagan", "wgan"],
 )
 def test_every_score_of_a_picture_depends_on_what_is_told(name):
     game = recipes.find(name).function(events("image", LABEL), width=4).learners["game"].eval()

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from simulacra.networks.elu import ELUDecoder
 from simulacra.networks.equalised import EqualisedDoublingConv2d
 from simulacra.networks.layout import channels_last
 from simulacra.networks.resampled import DoublingConv2d, HalvingConv2d, blurred, doubled_conv2d, halved_conv2d
@@ -79,17 +78,6 @@ def test_a_residual_block_is_a_shortcut_and_a_branch_then_pooled(bare):
     branch = functional.relu(block.first(x if bare else functional.relu(x)))
     whole = block.shortcut(x) + functional.conv2d(branch, block.second.weight, block.second.bias, padding=1)
     assert torch.allclose(block(x), functional.avg_pool2d(whole, 2))
-
-
-def test_the_first_maps_join_before_the_convolutions_of_every_size():
-    torch.manual_seed(0)
-    decoder, z = ELUDecoder((1, 32, 32), 6, width=4).double(), torch.randn(2, 6).double()
-    first = decoder.first(z)
-    maps = decoder.stages[0](first)
-    for enter, *rest in list(decoder.stages)[1:]:
-        first, maps = repeated(first), repeated(maps)
-        maps = nn.Sequential(*rest)(functional.conv2d(maps + first, enter.weight, enter.bias, padding=1))
-    assert torch.allclose(decoder({"z": z}), decoder.last(maps))
 
 
 def test_the_kernel_of_three_is_what_is_learnt_and_normalised():

@@ -174,7 +174,6 @@ def test_conditions_are_listened_to(trained, surrogate):
     assert (few.given[name] == (tokens_of(low, one) if one.kind == "token" else low)).all()
     deaf = (
         "ali",
-        "began",
         "boltzmann",
         "cogan",
         "dcgan",

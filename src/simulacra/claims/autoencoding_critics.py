@@ -109,8 +109,10 @@ def measuring(seed: int, rounds: int = 800, looks: int = 16) -> Result:
     """BEGAN's measure against W1, from look to look. Control: the generator's loss of a plain convolutional GAN."""
     reseed(seed, "claims", "balance")
     options: dict[str, Any] = {"latent": 16, "rounds": rounds}
-    measure, far = followed(began(DIGITS, gamma=0.7, width=8, **options), "critic/convergence", seed, rounds, looks)
-    loss, other = followed(dcgan(DIGITS, base=8, **options), "generator/generator", seed, rounds, looks)
+    measure, far = followed(
+        began(DIGITS, gamma=0.7, width=8, batch=16, **options), "critic/convergence", seed, rounds, looks
+    )
+    loss, other = followed(dcgan(DIGITS, base=8, lr=2e-4, **options), "generator/generator", seed, rounds, looks)
 
     def rank(x: Array, y: Array) -> float:
         return float(np.asarray(spearmanr(x, y))[0])

@@ -38,7 +38,7 @@ def converging(seed: int, rounds: int = ROUNDS, data: Pictures | None = None) ->
     data = data or fashion()
 
     def played(width: int, dice: int) -> Array:
-        return path(partial(dcgan, SPEC, base=width, latent=32, batch=BATCH), data, dice, rounds, LOOKS)
+        return path(partial(dcgan, SPEC, base=width, latent=32, batch=BATCH, lr=2e-4), data, dice, rounds, LOOKS)
 
     found = {f"width {width}": played(width, seed) for width in WIDTHS}
     small, middle, large = found.values()

@@ -67,7 +67,7 @@ def asymmetry(x: Tensor) -> float:
 def generated(x: Tensor, seed: int, rounds: int) -> Tensor:
     """Pictures of a DCGAN that saw x."""
     spec = DataSpec("blobs", "image", Field((1, SIDE, SIDE), range=(0.0, 1.0)), rows=len(x))
-    game = learn(lambda data: dcgan(data, base=16, rounds=rounds, ema=0.99), spec, Batch(x), seed, "structure")
+    game = learn(lambda data: dcgan(data, base=16, lr=2e-4, rounds=rounds, ema=0.99), spec, Batch(x), seed, "structure")
     with draws(seed):
         return game.codec.decode(game.model.sample(PICTURES)).x  # type: ignore[operator]
 

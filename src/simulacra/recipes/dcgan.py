@@ -34,7 +34,7 @@ def dcgan(
     dense: int = 0,
     activation: str = "relu",
     slope: float = 0.2,
-    lr: float = 2e-4,
+    lr: float = 1e-3,
     rounds: int = 5000,
     batch: int = 64,
     ema: float = 0.999,
@@ -44,8 +44,8 @@ def dcgan(
     Its five rules, each of which can be left out: `strided` convolutions (else doubling of pixels and pooling), `norm`
     batch in both (else layer or none), no hidden `dense` layer (else its width, in both), `activation` relu in the
     generator (else tanh; at the output always tanh), LeakyReLU of `slope` 0.2 in the critic (0 for ReLU). z ~ U(-1, 1),
-    weights N(0, 0.02), Adam(2e-4, 0.5). The paper has base 128 and batch 128 for 64 x 64; the defaults fit a CPU. The
-    data's conditions are left aside (see `cgan`); samples come from averaged weights.
+    weights N(0, 0.02), Adam(1e-3, 0.5). The paper has Adam(2e-4, 0.5), base 128 and batch 128 for 64 x 64; the defaults
+    fit a CPU. The data's conditions are left aside (see `cgan`); samples come from averaged weights.
     """
     need_layout(data, "dcgan", *DOMAIN)
     for name, word, known in (("norm", norm, NORMS), ("activation", activation, ACTIVATIONS)):
