@@ -50,7 +50,10 @@ def moved(model: Any, seed: int, times: int = 20) -> float:
 
 def depending(seed: int, rounds: int = 200) -> Result:
     """A generator with virtual batch norm; the control has batch norm."""
-    build = {"virtual": partial(vbn_gan, latent=16, base=8), "batch norm": partial(dcgan, latent=16, base=8, lr=2e-4)}
+    build = {
+        "virtual": partial(vbn_gan, latent=16, base=8, lr=2e-4),
+        "batch norm": partial(dcgan, latent=16, base=8, lr=2e-4),
+    }
     found = {}
     for name, recipe in build.items():
         game = learn(lambda data, r=recipe: r(data, rounds=rounds), DIGITS, Batch(digits()), seed, "batches")

@@ -25,7 +25,7 @@ def vbn_gan(
     reference: int = 64,
     latent: int = 100,
     base: int = 32,
-    lr: float = 2e-4,
+    lr: float = 1e-3,
     rounds: int = 3000,
     batch: int = 64,
     ema: float = 0.999,
@@ -37,8 +37,8 @@ def vbn_gan(
     every batch, which costs it a second pass. `virtual_critic` does the same in the critic, with encoded real events of
     the first batch; the paper leaves batch norm there, for the cost.
 
-    Pictures only: the networks for points have no batch norm to replace. The data's conditions are left aside; samples
-    come from averaged weights.
+    Pictures only: the networks for points have no batch norm to replace. Networks and rates are those of `dcgan`. The
+    data's conditions are left aside; samples come from averaged weights.
     """
     need_layout(data, "vbn_gan", *DOMAIN)
     codec = codec_for(data)
