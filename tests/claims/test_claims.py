@@ -251,3 +251,19 @@ def test_a_table_outlives_the_folder_of_results_as_long_as_the_code_stands(resul
     other = table_of_all.replace(f"{first} {store.key(results[first][0].experiment)}", f"{first} 0123456789ab")
     assert page.markdown(nothing, other).count("**not run**") == 1
     assert page.markdown(results, other) == table_of_all
+
+
+def test_one_claim_writes_its_row_and_leaves_the_others_where_they_are(results, tmp_path):
+    path, (first, second, *_) = tmp_path / "claims.md", results
+    page.write(path, results)
+    whole = path.read_text()
+    old = whole.replace(store.key(results[second][0].experiment), "0123456789ab")  # of older code, with other figures
+    path.write_text(re.sub(r"\*\*[A-Z ]+\*\*(.*0123456789ab)", r"**VOID**\1", old))
+    assert "1 VOID" not in path.read_text()
+    page.write(path, {first: results[first]}, others=True)
+    assert "1 VOID" in path.read_text()
+    assert "0123456789ab" in path.read_text()
+    page.write(path, {second: results[second]}, others=True)
+    assert path.read_text() == whole
+    page.write(path, {second: results[second]})
+    assert path.read_text().count("<!--") == 1

@@ -64,6 +64,8 @@ def test_one_claim_by_name_as_json_and_as_pages(tmp_path, capsys):
         assert "FALSE" in path.read_text()
         assert "It is so as well." in path.read_text()
         assert "It is so." not in path.read_text()
+    assert run(["claims", "quick-one", "--out", str(tmp_path), "--page", str(pages[0])]) == 0
+    assert "2 claims: 1 TRUE, 1 FALSE" in pages[0].read_text()
 
 
 def test_what_does_not_fit_is_refused_before_anything_runs(tmp_path, refuse):

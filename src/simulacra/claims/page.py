@@ -105,17 +105,20 @@ def counted(found: Mapping[str, Outcome]) -> str:
     return f"{len(said)} claim{'s' if len(said) != 1 else ''}: " + ", ".join(parts)
 
 
-def markdown(results: Results, before: str = "") -> str:
+def markdown(results: Results, before: str = "", others: bool = False) -> str:
     """The table `statement | lecture | verdict | figures with error | control | seeds | budget` of all claims.
 
     Every row ends with its claim's name and the key of its code, unseen. Of a claim that has no result here, the row
-    of the table `before` is kept if its key is that of today's code: a table outlives the folder of results.
+    of the table `before` is kept if its key is that of today's code: a table outlives the folder of results. With
+    `others` the rows of claims that are not among `results` stay as and where they are.
     """
-    found, kept = outcomes(results), {}
+    found, former, kept = outcomes(results), _rows(before), {}
     for name, (claim, held) in results.items():
-        row = None if held is not None else _rows(before).get(f"{name} {key(claim.experiment)}")
-        if row is not None:
-            kept[name], found[name] = row, Outcome(re.findall(r"\| \*\*([A-Z ]+)\*\* \|", row)[0], ())
+        if held is None and name in former and former[name][0] == key(claim.experiment):
+            kept[name] = former[name][1]
+    if others:
+        kept |= {name: row for name, (_, row) in former.items() if name not in results}
+    found |= {name: Outcome(re.findall(r"\| \*\*([A-Z ]+)\*\* \|", row)[0], ()) for name, row in kept.items()}
     lines = [
         "# Claims",
         "",
@@ -132,11 +135,11 @@ def markdown(results: Results, before: str = "") -> str:
         "| statement | lecture | verdict | figures with error | control | seeds | budget |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, (claim, _) in results.items():
-        says = found[name]
+    for name in dict.fromkeys([*former, *results] if others else results):
         if name in kept:
             lines.append(kept[name])
             continue
+        (claim, _), says = results[name], found[name]
         cells = (
             _safe(claim.statement) + (f" *{_safe(claim.note)}*" if claim.note else ""),
             _safe("; ".join(filter(None, (claim.lecture, claim.paper)))),
@@ -153,10 +156,10 @@ def markdown(results: Results, before: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(page: str) -> dict[str, str]:
-    """The rows of a table by name and key."""
-    found = ((re.search(r"<!-- (\S+ \S+) --> \|$", line), line) for line in page.splitlines())
-    return {mark[1]: line for mark, line in found if mark and f"**{NOT_RUN}**" not in line}
+def _rows(page: str) -> dict[str, tuple[str, str]]:
+    """The keys and rows of a table, by the names of claims."""
+    found = ((re.search(r"<!-- (\S+) (\S+) --> \|$", line), line) for line in page.splitlines())
+    return {mark[1]: (mark[2], line) for mark, line in found if mark and f"**{NOT_RUN}**" not in line}
 
 
 def _safe(text: str) -> str:
@@ -202,8 +205,11 @@ def check(path: Path) -> None:
         raise UserError(f"expected --page ending in .html or .md, came {path}; name a file")
 
 
-def write(path: Path, results: Results) -> None:
+def write(path: Path, results: Results, others: bool = False) -> None:
     """Writes the table (`.md`, in which rows of a former one may stay) or the page (`.html`) in one step.
+
+    Args:
+        others: rows of claims that are not among `results` stay in a table.
 
     Raises:
         UserError: the name ends otherwise, or names a folder.
@@ -211,4 +217,4 @@ def write(path: Path, results: Results) -> None:
     check(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text(encoding="utf-8") if path.suffix == ".md" and path.exists() else ""
-    write_atomic(path, (markdown(results, before) if path.suffix == ".md" else html(results)).encode())
+    write_atomic(path, (markdown(results, before, others) if path.suffix == ".md" else html(results)).encode())

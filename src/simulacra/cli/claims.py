@@ -21,7 +21,8 @@ def claims(
     every: Annotated[bool, typer.Option("--all", help="Run all; what is stored is not run again.")] = False,
     out: Annotated[Path, typer.Option(help="Where results are stored.")] = Path("runs/claims"),
     page: Annotated[
-        list[Path] | None, typer.Option(help="Write the table (.md) or a page with figures (.html); repeatable.")
+        list[Path] | None,
+        typer.Option(help="Write the table (.md; of one claim its row) or a page with figures (.html); repeatable."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The outcomes as JSON, and nothing else.")] = False,
 ) -> None:
@@ -44,7 +45,7 @@ def claims(
             wanted = every or key == name or (fast and claim.fast)
             results[key] = claim, (store.run(out, claim, _say) if wanted else store.stored(out, claim))
     for path in page or []:
-        pages.write(path, results)
+        pages.write(path, results, others=name is not None)
     found = pages.outcomes(results)
     if as_json:
         print(json.dumps({key: to_json(value) for key, value in found.items()}))
