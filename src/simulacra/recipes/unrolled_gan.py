@@ -7,7 +7,7 @@ from torch.optim import Adam
 from simulacra.batch import DataSpec
 from simulacra.gan import GAN, NonSaturating, StandardNormal, Unrolled
 from simulacra.networks import critic_for, generator_for
-from simulacra.recipes._parts import codec_for, need_layout, single, sized
+from simulacra.recipes._parts import codec_for, need_layout, sized
 from simulacra.training.averaging import EMA
 from simulacra.training.game import Experiment, Player, linear_decay, modules
 
@@ -34,8 +34,7 @@ def unrolled_gan(
     moves one step. A slow critic is what pays: the paper's notebook has rates of 1e-4 and 1e-3. Points: 5 steps, three
     hidden layers of 128, latent 2; pictures: 3 steps, DCGAN networks, latent 100. With `unroll=0` and equal rates it is
     `gan`, weight for weight. The rates of pictures fall to 0 over the second half. Both networks are told the data's
-    conditions, such as a label, the critic of pictures by a projection (Miyato and Koyama 2018, arXiv 1802.05637), with
-    layer norm and Adam(0, 0.9); `--ignore label` leaves it aside.
+    conditions, such as a label; `--ignore label` leaves it aside.
     """
     need_layout(data, "unrolled_gan", *DOMAIN)
     codec, picture = codec_for(data), data.layout == "image"
@@ -43,12 +42,13 @@ def unrolled_gan(
     latent, width = latent or (100 if picture else 2), width or (32 if picture else 128)
     unroll = unroll if unroll is not None else (3 if picture else 5)
     critic_lr = critic_lr or (5e-4 if picture else 2e-4)
-    networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single(data, width))
-    game = GAN(*networks, NonSaturating(), StandardNormal(latent))
+    options = sized(data, width)
+    game = GAN(
+        generator_for(spec, latent, **options), critic_for(spec, **options), NonSaturating(), StandardNormal(latent)
+    )
     model = game.averaged()
-    betas = (0.0, 0.9) if picture else (0.5, 0.9)
-    critic = Adam(game.critic.parameters(), critic_lr, betas=betas)
-    generator = Adam(game.generator.parameters(), lr, betas=betas)
+    critic = Adam(game.critic.parameters(), critic_lr, betas=(0.5, 0.9))
+    generator = Adam(game.generator.parameters(), lr, betas=(0.5, 0.9))
     falling = linear_decay(0.5 if picture else 1.0)
     ahead = Unrolled(game, critic, unroll, lambda: falling(experiment.clock.progress))
     experiment = Experiment(
