@@ -18,6 +18,7 @@ from simulacra.networks import (
     spectrally_normalised,
 )
 from simulacra.networks.dcgan import DCBody, DCGenerator
+from simulacra.networks.denoisers import Context
 from simulacra.networks.shower import Layers, ShowerView
 
 BOTH = {"energy": Field((2,)), "label": Field((), "class", 4)}
@@ -46,6 +47,15 @@ def test_an_mlp_without_hidden_layers_is_linear():
 def test_conditions_stand_in_the_order_of_the_fields():
     rows = Conditions(BOTH)({"label": torch.tensor([3, 0]), "energy": torch.tensor([[1.0, 2.0], [3.0, 4.0]])})
     assert rows.tolist() == [[1, 2, 0, 0, 0, 1], [3, 4, 1, 0, 0, 0]]
+
+
+def test_a_denoiser_is_told_classes_as_large_as_numbers():
+    context, heard = Context(BOTH, 8), []
+    context.told.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
+    given = {"energy": torch.tensor([[1.0, 2.0]]), "label": torch.tensor([3])}
+    context(torch.zeros(1), given)
+    context(torch.zeros(1), given, torch.zeros(1))
+    assert [row.tolist() for row in heard] == [[[1, 2, 0, 0, 0, 2, 1]], [[0, 0, 0, 0, 0, 0, 0]]]
 
 
 def test_no_condition_adds_nothing():

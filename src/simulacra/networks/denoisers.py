@@ -39,8 +39,11 @@ class TimeEmbedding(nn.Module):
 class Context(nn.Module):
     """Noise label and conditions as one row that every block of a denoiser is told: [B, width].
 
+    A class of K is one-hot times sqrt(K), as large as a standardised number (Karras et al. 2022, arXiv:2206.00364).
     Where `keep` [B] is 0 the row of conditions and its flag are 0: the network is told nothing.
     """
+
+    size: Tensor
 
     def __init__(self, given_fields: Mapping[str, Field], width: int, pairs: int = 16) -> None:
         super().__init__()
@@ -49,12 +52,16 @@ class Context(nn.Module):
         self.first = nn.Linear(2 * pairs, width)
         self.told = nn.Linear(self.conditions.size + 1, width, bias=False) if self.conditions.size else None
         self.second = nn.Linear(width, width)
+        if self.told is not None:
+            columns = zip(self.conditions.sizes.values(), given_fields.values(), strict=True)
+            sizes = [torch.full((n,), (n / field.size) ** 0.5) for n, field in columns]
+            self.register_buffer("size", torch.cat([*sizes, torch.ones(1)]))
 
     def forward(self, label: Tensor, given: Given = {}, keep: Tensor | None = None) -> Tensor:
         row = self.first(self.time(label))
         if self.told is not None:
             told = self.conditions(given).to(row.dtype)
-            told = torch.cat([told, torch.ones_like(told[:, :1])], 1)
+            told = torch.cat([told, torch.ones_like(told[:, :1])], 1) * self.size
             row = row + self.told(told if keep is None else keep[:, None] * told)
         return silu(self.second(silu(row)))
 

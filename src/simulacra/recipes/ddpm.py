@@ -6,7 +6,7 @@ from simulacra.batch import DataSpec
 from simulacra.diffusion import Ancestral, Chain, DeterministicChain, DiffusionChain
 from simulacra.diffusion.weightings import min_snr, simple
 from simulacra.networks import denoiser_for
-from simulacra.recipes._diffusion import by_denoising, network_of
+from simulacra.recipes._diffusion import by_denoising, network_of, turns
 from simulacra.recipes._flows import density_codec
 from simulacra.recipes._parts import need_layout
 from simulacra.training.game import Experiment
@@ -35,8 +35,8 @@ def ddpm(
     base: int = 16,
     lr: float = 2e-3,
     decay: float = 0.995,
-    batch_size: int = 128,
-    rounds: int = 4000,
+    batch_size: int | None = None,
+    rounds: int | None = None,
 ) -> Experiment:
     """A chain of small steps turns events into noise; a network that predicts the noise walks it back.
 
@@ -78,4 +78,5 @@ def ddpm(
         drop=drop if spec.given else 0.0,
         guidance=guidance,
     )
+    rounds, batch_size = turns(data, rounds, batch_size)
     return by_denoising(model, codec, lr=lr, decay=decay, batch_size=batch_size, rounds=rounds)

@@ -10,6 +10,7 @@ from simulacra.batch import Batch, DataSpec
 from simulacra.diffusion.diffusion import Diffusion
 from simulacra.diffusion.distillation import DistilledDiffusion, Halving, ProgressiveDistillation
 from simulacra.errors import UserError
+from simulacra.recipes._diffusion import turns
 from simulacra.recipes._parts import need_layout
 from simulacra.recipes._teacher import OtherRun, other_run
 from simulacra.training.averaging import EMA, averaged_copy
@@ -28,8 +29,8 @@ def distilled_diffusion(
     steps: int = 4,
     lr: float = 1e-3,
     decay: float = 0.99,
-    batch_size: int = 128,
-    rounds: int = 3000,
+    batch_size: int | None = None,
+    rounds: int | None = None,
 ) -> Experiment:
     """A diffusion model that samples in 4, 2 or 1 steps, learnt from another run that needs many.
 
@@ -63,6 +64,7 @@ def distilled_diffusion(
             raise UserError("expected the teacher's weights, its folder is gone or changed; name another --teacher")
 
     optimizer = Adam(student.network.parameters(), lr)
+    rounds, batch_size = turns(data, rounds, batch_size, usual=3000)
     return Experiment(
         model=average,
         players=[Player("student", student.network, game.loss, optimizer, clip=1.0, schedule=game.rate)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulacra.batch import DataSpec
 from simulacra.diffusion import EDM, DeterministicDiffusion, FlowDiffusion, ProbabilityFlow
 from simulacra.networks import denoiser_for
-from simulacra.recipes._diffusion import by_denoising, network_of
+from simulacra.recipes._diffusion import by_denoising, network_of, turns
 from simulacra.recipes._flows import density_codec
 from simulacra.recipes._parts import need_layout
 from simulacra.training.game import Experiment
@@ -29,8 +29,8 @@ def edm(
     base: int = 16,
     lr: float = 2e-3,
     decay: float = 0.995,
-    batch_size: int = 128,
-    rounds: int = 4000,
+    batch_size: int | None = None,
+    rounds: int | None = None,
 ) -> Experiment:
     """A denoiser whose input, target and loss have unit size at every noise, sampled by Heun's method.
 
@@ -61,4 +61,5 @@ def edm(
         drop=drop if spec.given else 0.0,
         guidance=guidance,
     )
+    rounds, batch_size = turns(data, rounds, batch_size)
     return by_denoising(model, codec, lr=lr, decay=decay, batch_size=batch_size, rounds=rounds)

@@ -7,7 +7,7 @@ from simulacra.diffusion import DeterministicDiffusion, FlowDiffusion, Probabili
 from simulacra.diffusion.pairing import optimal_pairing
 from simulacra.errors import UserError
 from simulacra.networks import denoiser_for
-from simulacra.recipes._diffusion import by_denoising, network_of
+from simulacra.recipes._diffusion import by_denoising, network_of, turns
 from simulacra.recipes._flows import density_codec
 from simulacra.recipes._parts import need_layout
 from simulacra.training.game import Experiment
@@ -32,8 +32,8 @@ def flow_matching(
     base: int = 16,
     lr: float = 2e-3,
     decay: float = 0.995,
-    batch_size: int = 128,
-    rounds: int = 4000,
+    batch_size: int | None = None,
+    rounds: int | None = None,
 ) -> Experiment:
     """A continuous flow that is learnt by regression: a network predicts the velocity of straight lines to noise.
 
@@ -68,4 +68,5 @@ def flow_matching(
         guidance=guidance,
         pairing=optimal_pairing if paired else None,
     )
+    rounds, batch_size = turns(data, rounds, batch_size)
     return by_denoising(model, codec, lr=lr, decay=decay, batch_size=batch_size, rounds=rounds)

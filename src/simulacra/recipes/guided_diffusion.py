@@ -14,7 +14,7 @@ from simulacra.diffusion.guidance import GuidedDiffusion
 from simulacra.errors import UserError
 from simulacra.networks import critic_for, denoiser_for
 from simulacra.recipes._autoencoders import body_for
-from simulacra.recipes._diffusion import network_of
+from simulacra.recipes._diffusion import network_of, turns
 from simulacra.recipes._flows import density_codec
 from simulacra.recipes._parts import need_layout, sized
 from simulacra.training.averaging import EMA, averaged_copy
@@ -50,8 +50,8 @@ def guided_diffusion(
     lr: float = 2e-3,
     classifier_lr: float = 1e-3,
     decay: float = 0.995,
-    batch_size: int = 128,
-    rounds: int = 4000,
+    batch_size: int | None = None,
+    rounds: int | None = None,
 ) -> Experiment:
     """A model of diffusion that knows no class, and a classifier of noisy events whose gradient leads its samples.
 
@@ -90,6 +90,7 @@ def guided_diffusion(
     )
     average, schedule = averaged_copy(model), linear_decay(start=0.5, warmup=0.02)
     denoiser, classifier = Adam(model.network.parameters(), lr), Adam(model.classifier.parameters(), classifier_lr)
+    rounds, batch_size = turns(data, rounds, batch_size)
     return Experiment(
         model=average,
         players=[
