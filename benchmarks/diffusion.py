@@ -166,7 +166,8 @@ def page(budgets: Sequence[float]) -> str:
         f" Fashion-MNIST at 28 pixels, told the class. {N:,} samples stand against {N:,} held-out pictures on the"
         " features of a classifier trained on real ones; FID is the squared distance, KID is multiplied by 1,000."
         " `calls` of the network for a sample, two a step with guidance. A distilled model shares its CPU minutes"
-        " equally with its teacher, a run of `edm`. Minutes and milliseconds are those of a quiet machine."
+        " equally with its teacher, a run of `edm`. Minutes are those of a quiet machine, by"
+        " how slow a fixed piece of work was before the training; milliseconds of sampling are divided by the same."
         " Adversarial rows are the best two of docs/gan.md at the same"
         " budget, of 5,000 samples. ± is the standard error over seeds, of a single seed the estimator's own.",
         "",
@@ -212,7 +213,7 @@ def _quality(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _quiet(numbers: Sequence[dict[str, Any]], way: str, minutes: float) -> float:
-    """Milliseconds a sample of a quiet machine: over how much longer than its minutes the training took."""
+    """Milliseconds a sample, divided by how much longer than its minutes the training took."""
     return float(np.mean([f["ways"][way]["milliseconds"] * 60 * minutes / f["seconds"] for f in numbers]))
 
 
