@@ -15,6 +15,7 @@ from simulacra.recipes.r1_gan import r1_gan
 from simulacra.recipes.sngan import sngan
 from simulacra.recipes.stylegan import stylegan
 from simulacra.testing import Rows, streams_for
+from simulacra.training.game import Clock
 from simulacra.training.loop import train
 
 POINTS = DataSpec("points", "vector", Field((2,)), rows=96)
@@ -176,8 +177,14 @@ def test_r2_joins_when_asked_for():
 
 @pytest.mark.parametrize(("side", "gamma"), [(16, 1.0), (512, 2.5)])
 def test_the_slope_penalty_of_styles_follows_the_side_but_has_a_floor(side, gamma):
-    game = stylegan(DataSpec("pictures", "image", Field((1, side, side)), rows=96), width=1).learners["game"]
-    assert [term.weight for term in game.critic_terms] == [gamma / 2]
+    torch.manual_seed(0)
+    experiment = stylegan(DataSpec("pictures", "image", Field((1, side, side)), rows=96), width=1, slope_every=8)
+    critic, slope, _ = experiment.players
+    assert slope.optimizer is critic.optimizer
+    assert [t for t in range(20) if slope.when(Clock(t, 20))] == [0, 8, 16]
+    events = Batch(torch.rand(2, 1, side, side))
+    want = 8 * gamma / 2 * R1()(experiment.learners["game"].duel(events)).mean()
+    assert slope.loss(events).parts["r1"].item() == pytest.approx(want.item(), rel=1e-4)
 
 
 def test_the_normalised_critic_is_never_steeper_than_its_bound():

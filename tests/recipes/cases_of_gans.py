@@ -52,7 +52,7 @@ GANS = {
     "r1_gan pictures": Case("r1_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "interval": 3}),
     "fgan": Case("fgan", "toys:ring8", {"width": 8, "batch": 16}),
     "fgan pictures": Case("fgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "divergence": "kl"}),
-    "stylegan": Case("stylegan", "digits.npz", {"width": 4, "latent": 4, "batch": 16}),
+    "stylegan": Case("stylegan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "slope_every": 3}),
     "stylegan2": Case(
         "stylegan2", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "slope_every": 3, "path_every": 2}
     ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from torch.optim import Adam
 
-from simulacra.batch import Batch, DataSpec
+from simulacra.batch import DataSpec
 from simulacra.gan import GAN, R1, R2, NonSaturating, StandardNormal, Term
 from simulacra.networks import critic_for, generator_for
+from simulacra.recipes._lazy import corrected, slope
 from simulacra.recipes._parts import codec_for, need_layout, single, sized
 from simulacra.training.averaging import EMA
-from simulacra.training.game import Experiment, Loss, Player, every, linear_decay, modules
+from simulacra.training.game import Experiment, Player, linear_decay, modules
 
 FAMILY = "gan"
 DOMAIN = ("vector", "image")
@@ -49,20 +50,14 @@ def r1_gan(
     terms: list[Term] = [R1(weight), *([R2(weight)] if r2 else [])]
     networks = generator_for(spec, latent, **sized(data, width)), critic_for(spec, **single(data, width))
     game = GAN(*networks, NonSaturating(), StandardNormal(latent))
-    model, c = game.averaged(), interval / (interval + 1)
-    critic = Adam(game.critic.parameters(), c * lr, betas=(0.0, 0.99**c))
+    model, critic = game.averaged(), corrected(game.critic, lr, interval)
     generator = Adam(game.generator.parameters(), lr, betas=(0.0, 0.99))
-
-    def slope_loss(events: Batch) -> Loss:
-        duel = game.duel(events)
-        return Loss({term.name: interval * term.weight * duel.mean(term(duel)) for term in terms})
-
     falling = linear_decay(0.5 if picture else 1.0)
     return Experiment(
         model,
         [
             Player("critic", game.critic, game.critic_loss, critic, schedule=falling),
-            Player("slope", game.critic, slope_loss, critic, when=every(interval), schedule=falling),
+            slope(game, terms, critic, interval, falling),
             Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,

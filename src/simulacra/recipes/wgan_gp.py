@@ -36,7 +36,7 @@ def wgan_gp(
     turns at 1e-4, and some 1e5 rounds for them.
 
     Defaults follow the layout. Points: gp 0.1 as in the paper, latent 2, three hidden layers of 128, batch 256.
-    Pictures: gp 10, latent 128, DCGAN networks, batch 64. Both networks are told the data's conditions, such as a
+    Pictures: gp 10, latent 128, DCGAN networks, batch 16. Both networks are told the data's conditions, such as a
     label, the critic of pictures by a projection (Miyato and Koyama 2018, arXiv 1802.05637); `--ignore label` leaves it
     aside.
     """
@@ -61,8 +61,8 @@ def wgan_gp(
             Player("generator", game.generator, game.generator_loss, generator, schedule=falling),
         ],
         codec,
-        rounds or (2000 if picture else 6000),
-        batch or (64 if picture else 256),
+        rounds or (8000 if picture else 6000),
+        batch or (16 if picture else 256),
         modules(game=game, model=model),
         [EMA(game.generator, model.generator, ema)],
     )
