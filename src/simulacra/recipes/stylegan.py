@@ -42,8 +42,9 @@ def stylegan(
 
     The paper has 1024 x 1024 pictures, 512 numbers in z and w, 8 mapping layers, 16 to 512 maps and R1's gamma 10;
     slopes per pixel grow as 1 / side, so gamma here is `10 (side / 1024)^2`, but not below 1: at 0.002 a game on 1,106
-    emoji of 16 x 16 falls apart. Its pictures are linear in the last maps; here a tanh follows, without which a plain
-    background hardly becomes plain. Its generator grows from 8 x 8; this one starts at the full side.
+    emoji of 16 x 16 fell apart (rates of 2e-3, the penalty in every round). Its pictures are linear in the last maps;
+    here a tanh follows, without which a plain background hardly becomes plain. Its generator grows from 8 x 8; this one
+    starts at the full side.
     """
     need_layout(data, "stylegan", *DOMAIN)
     codec = codec_for(data)
