@@ -93,3 +93,15 @@ def test_a_class_is_needed():
     recipe = recipes.find("guided_diffusion")
     with pytest.raises(UserError, match="expected data with a class for guided_diffusion"):
         recipe.build(DataSpec("plane", "vector", Field((2,)), rows=100), recipe.resolve({}))
+
+
+PICTURES = DataSpec("pictures", "image", Field((1, 8, 8)), {"label": Field((), "class", 2)}, rows=100)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told", "weight"), [(RINGS, {}, 1.0), (PICTURES, {}, 4.0), (PICTURES, {"weight": 0.0}, 0.0)]
+)
+def test_pictures_are_led_four_times_as_strongly_unless_a_weight_is_told(spec, told, weight):
+    recipe = recipes.find("guided_diffusion")
+    experiment = recipe.build(spec, recipe.resolve({"base": 4, "hidden": 8, **told}))
+    assert experiment.model.weight == experiment.learners["model"].weight == weight

@@ -40,7 +40,7 @@ class _Classifier(nn.Module):
 def guided_diffusion(
     data: DataSpec,
     *,
-    weight: float = 1.0,
+    weight: float | None = None,
     steps: int = 18,
     solver: str = "heun",
     network: str = "unet",
@@ -56,12 +56,13 @@ def guided_diffusion(
     """A model of diffusion that knows no class, and a classifier of noisy events whose gradient leads its samples.
 
     Path, prediction and sampler are those of `edm`. Denoiser and classifier never meet in training, so one can be
-    exchanged; a `weight` above 1 gives up variety for events that the classifier is sure of. Other conditions of the
-    data are left aside.
+    exchanged. Bayes' rule has the `weight` 1; one above gives up variety for events that the classifier is sure of.
+    Pictures have 4: at 1 fewer than half of the samples of Fashion-MNIST are of the class asked for, as the paper found
+    of ImageNet. Other conditions of the data are left aside.
 
     Args:
         data: of vectors or pictures with a class.
-        weight: of the classifier's gradient.
+        weight: of the classifier's gradient; left out, 4 for pictures and 1 for vectors.
         steps: of the solver, `euler`, `heun` or `rk4`.
         network: of pictures, `unet` or `transformer`.
         patch: side of the transformer's patches; chosen where left out.
@@ -86,7 +87,7 @@ def guided_diffusion(
         ProbabilityFlow(steps, solver),
         _Classifier(body, data.given[name].levels),
         name,
-        weight=weight,
+        weight=(4.0 if data.layout == "image" else 1.0) if weight is None else weight,
     )
     average, schedule = averaged_copy(model), linear_decay(start=0.5, warmup=0.02)
     denoiser, classifier = Adam(model.network.parameters(), lr), Adam(model.classifier.parameters(), classifier_lr)
