@@ -94,7 +94,7 @@ def test_a_lazy_penalty_is_as_strong_as_a_dense_one(name):
     totals = []
     for k in (1, 4):
         torch.manual_seed(0)
-        experiment = stylegan2(spec, latent=4, depth=2, width=2, slope_every=k, path_every=k)
+        experiment = stylegan2(spec, latent=4, depth=2, width=2, path=2.0, slope_every=k, path_every=k)
         player = next(p for p in experiment.players if p.name == name)
         assert isinstance(player, Player)
         total, batch = torch.tensor(0.0), Batch(torch.rand(128, 1, 8, 8))
@@ -109,7 +109,7 @@ def test_a_lazy_penalty_is_as_strong_as_a_dense_one(name):
 
 def test_the_shared_optimisers_make_up_for_the_extra_steps():
     spec = DataSpec("p", "image", Field((1, 8, 8), range=(0.0, 1.0)))
-    experiment = stylegan2(spec, latent=4, depth=2, width=2, lr=0.01, slope_every=4, path_every=1)
+    experiment = stylegan2(spec, latent=4, depth=2, width=2, path=2.0, lr=0.01, slope_every=4, path_every=1)
     of = {p.name: p.optimizer for p in experiment.players if isinstance(p, Player)}
     assert of["critic"] is of["slope"]
     assert of["generator"] is of["path"]

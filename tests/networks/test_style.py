@@ -255,3 +255,21 @@ def test_all_weights_of_the_critic_are_equalised():
 def test_the_rates_of_all_players_fall_over_the_second_half(recipe):
     players = recipe(DataSpec("dots", "image", Field((1, 8, 8)), rows=64), width=4, latent=4).players
     assert {(player.schedule(0.5), player.schedule(0.75), player.schedule(1.0)) for player in players} == {(1, 0.5, 0)}
+
+
+@pytest.mark.parametrize(
+    ("side", "told", "residual", "path"),
+    [
+        (32, {}, False, False),
+        (64, {}, True, True),
+        (8, {"residual": True}, True, False),
+        (8, {"path": 2.0}, False, True),
+        (64, {"residual": False, "path": 0.0}, False, False),
+    ],
+)
+def test_small_pictures_have_neither_a_residual_critic_nor_a_path_unless_told(side, told, residual, path):
+    experiment = stylegan2(DataSpec("dots", "image", Field((1, side, side)), rows=64), width=4, latent=4, **told)
+    critic, players = experiment.learners["game"].critic, {player.name: player for player in experiment.players}
+    assert any(isinstance(module, ResidualBlock) for module in critic.modules()) == residual
+    assert ("path" in players) == path
+    assert players["generator"].optimizer.param_groups[0]["lr"] == pytest.approx(4e-3 * (8 / 9 if path else 1))

@@ -54,7 +54,9 @@ GANS = {
     "fgan pictures": Case("fgan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "divergence": "kl"}),
     "stylegan": Case("stylegan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "slope_every": 3}),
     "stylegan2": Case(
-        "stylegan2", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "slope_every": 3, "path_every": 2}
+        "stylegan2",
+        "digits.npz",
+        {"width": 4, "latent": 4, "batch": 16, "slope_every": 3, "path": 2.0, "path_every": 2},
     ),
     "unrolled_gan": Case("unrolled_gan", "toys:ring8", {"width": 8, "batch": 16, "unroll": 2}),
     "unrolled_gan pictures": Case("unrolled_gan", "digits.npz", {"width": 4, "latent": 4, "batch": 16, "unroll": 2}),
