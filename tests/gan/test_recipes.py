@@ -53,6 +53,8 @@ GAMES = {
     "dcgan labels": (dcgan, lambda: pictures(True), {"base": 4}),
     "cgan points": (cgan, lambda: points(True), {"width": 12}),
     "cgan pictures": (cgan, lambda: pictures(True), {"width": 4}),
+    "cgan maps": (cgan, lambda: pictures(True), {"width": 4, "joint": 0}),
+    "cgan joint points": (cgan, lambda: points(True), {"width": 12, "joint": 8}),
     "cgan projection": (cgan, lambda: pictures(True), {"width": 4, "projection": True}),
     "calorimeter_wgan": (calorimeter_wgan, showers, {"width": 24, "latent": 6}),
 }
@@ -114,6 +116,7 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(name):
     ("call", "words"),
     [
         (lambda: cgan(points().spec), "expected data with a condition for cgan, points has none"),
+        (lambda: cgan(points(True).spec, projection=True, joint=8), "expected projection or joint for cgan, came both"),
         (lambda: dcgan(points().spec), "expected the layout image for dcgan, points has 'vector'"),
         (lambda: gan(pictures().spec), "expected the layout vector for gan, dots has 'image'"),
         (lambda: relativistic_gan(points().spec, objective="hinges"), "came 'hinges'; did you mean 'hinge'"),

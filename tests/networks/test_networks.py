@@ -19,6 +19,7 @@ from simulacra.networks import (
 )
 from simulacra.networks.dcgan import DCBody, DCGenerator
 from simulacra.networks.denoisers import Context
+from simulacra.networks.joint import JointHead
 from simulacra.networks.shower import Layers, ShowerView
 
 BOTH = {"energy": Field((2,)), "label": Field((), "class", 4)}
@@ -254,3 +255,21 @@ def test_an_empty_layer_has_no_shares():
 def test_layouts_without_a_network_are_refused(build):
     with pytest.raises(UserError, match="expected the layout vector, image or layers"):
         build(DataSpec("text", "sequence", Field((5,))))
+
+
+def test_a_joint_head_hears_every_class_in_units_of_its_own():
+    torch.manual_seed(0)
+    head, phi = JointHead(5, BOTH, 7), torch.randn(8, 5)
+    given = told(8)
+    score = head(phi, given)
+    y = torch.cat([given["energy"], nn.functional.one_hot(given["label"], 4)], 1)
+    hidden = phi @ head.seen.weight.T + head.seen.bias + y @ head.told.weight.T
+    want = (torch.maximum(hidden, 0.2 * hidden) @ head.score.weight.T + head.score.bias)[:, 0]
+    assert torch.allclose(score, want, atol=1e-6)
+    other = head(phi, {**given, "label": (given["label"] + 1) % 4})
+    # how much a step in phi counts depends on the class: no sum of a term of phi and one of the class
+    gap = (head(phi + 1, given) - score) - (head(phi + 1, {**given, "label": (given["label"] + 1) % 4}) - other)
+    assert gap.abs().max() > 1e-3
+    assert feels(head, score.sum())
+    with pytest.raises(ValueError, match="expected at least one condition for JointHead"):
+        JointHead(5, {}, 7)

@@ -38,6 +38,7 @@ def test_what_no_recipe_can_take_is_named(recipe, told, words):
     ("recipe", "told"),
     [
         ("infogan", {"continuous": "0"}),
+        ("cgan", {"joint": "0"}),
         ("sagan", {"attention": "0"}),
         ("lsgan", {"fake": "-2"}),
         ("wgan_gp", {"gp": 0}),

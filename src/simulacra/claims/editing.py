@@ -50,7 +50,7 @@ def trained(seed: int, rounds: int, *, shuffled: bool = False) -> Experiment:
     if shuffled:
         with draws(seed + 1):
             given = {name: label[torch.randperm(len(label))] for name, label in given.items()}
-    build = partial(cgan, width=16, latent=16, rounds=rounds, ema=0.99)
+    build = partial(cgan, joint=0, width=16, latent=16, rounds=rounds, ema=0.99)
     return learn(build, SPEC, Batch(x, given), seed, "editing")
 
 

@@ -56,7 +56,7 @@ def made(kind: str, seed: int, rounds: int) -> Array:
     sizes: dict[str, Any] = {"latent": 32, "rounds": rounds, "ema": 0.99, "lr": RATE}
     builds: Mapping[str, Build] = {
         "GAN": lambda spec: dcgan(spec, base=16, **sizes),
-        "cGAN": lambda spec: cgan(spec, width=16, **sizes),
+        "cGAN": lambda spec: cgan(spec, joint=0, width=16, **sizes),
         "AC-GAN": lambda spec: acgan(spec, width=16, **sizes),
     }
     if kind == "cGAN, shuffled labels":

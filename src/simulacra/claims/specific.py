@@ -32,7 +32,7 @@ NARROW = "log2 of the variance over z of one class, over that of all"
 
 def asked(label: Tensor, seed: int, rounds: int) -> Array:
     """Digits [10, EACH, 64] by the class that the generator was told, of a game on digits with these labels."""
-    build = partial(cgan, width=16, latent=32, rounds=rounds, ema=0.99)
+    build = partial(cgan, joint=0, width=16, latent=32, rounds=rounds, ema=0.99)
     game = learn(build, SPEC, Batch(digits()[0], {"label": label}), seed, "specific")
     return told(game, torch.arange(10).repeat_interleave(EACH), seed).view(10, EACH, 64).double().numpy()
 

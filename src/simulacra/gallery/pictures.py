@@ -28,7 +28,7 @@ def _game(seed: int) -> tuple[Game, dict[int, Tensor]]:
         if k in SNAPSHOTS:
             film[k] = game.push(game.noise(10), {"label": torch.arange(10)})
 
-    game = play("cgan", DATA, seed, ROUNDS, look, width=16, lr=5e-4, ema=0.98)
+    game = play("cgan", DATA, seed, ROUNDS, look, joint=0, width=16, lr=5e-4, ema=0.98)
     return game, film
 
 

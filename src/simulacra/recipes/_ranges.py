@@ -13,6 +13,7 @@ FROM_ZERO = {
     "burn",
     "categories",
     "continuous",
+    "joint",
     "labelled",
     "shared",
     "tied_critic",
