@@ -14,7 +14,7 @@ from simulacra.networks.conditioning import Conditions
 class JointHead(nn.Module):
     """`score = w . lrelu(U phi + V y + c) + b` with the conditions y, classes one-hot; features [B, F] -> [B].
 
-    V starts as large as the features' part, so that each class has hidden units of its own from the first round.
+    The numbers of V start as N(0, 1), so that the units which a class opens are its own from the first round.
 
     Args:
         features: F.
@@ -24,7 +24,7 @@ class JointHead(nn.Module):
     Raises:
         ValueError: there are no conditions.
 
-    Source: Mirza and Osindero (2014), section 4.1, arXiv 1411.1784, with maxout units instead of leaky ones.
+    Source: Mirza and Osindero (2014), section 4.1, arXiv 1411.1784; theirs are maxout units.
 
     Example:
         >>> import torch
