@@ -12,9 +12,10 @@ from simulacra.networks.conditioning import Conditions
 
 
 class JointHead(nn.Module):
-    """`score = w . lrelu(U phi + V y + c) + b` with the conditions y, classes one-hot; features [B, F] -> [B].
+    """A joint hidden layer: `score = w . lrelu(U phi + V y + c) + b`; features [B, F] and conditions y -> [B].
 
-    The numbers of V start as N(0, 1), so that the units which a class opens are its own from the first round.
+    Classes are one-hot. The numbers of V start as N(0, 1), so that the units which a class opens are its own from the
+    first round.
 
     Args:
         features: F.
