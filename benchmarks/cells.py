@@ -121,27 +121,35 @@ def build(cell: Cell) -> tuple[Experiment, Any, Mapping[str, torch.Tensor]]:
     return experiment, dataset, rows
 
 
-def trained(cell: Cell, marks: Iterable[int] = (), look: Callable[[int, Trained], None] | None = None) -> Trained:
+def trained(
+    cell: Cell,
+    marks: Iterable[int] = (),
+    look: Callable[[int, Trained], None] | None = None,
+    rounds: int | None = None,
+) -> Trained:
     """Plays the recipe's game for the CPU minutes of the cell; `look(images, so far)` at every mark of images seen.
 
     The number of rounds follows from two pilot games, of `PILOT` rounds and of twice as many, which go through all
     their stages: the second says what a round costs after a beginning that may be dear; where that leaves less than a
     quarter of the first's time, the second is played again with twice as many. A fixed piece of work before, between
-    and after them says how slow the machine is just now, and minutes are those of a quiet one. With 0 minutes the
-    recipe plays its own rounds.
+    and after them says how slow the machine is just now, and minutes are those of a quiet one. With `rounds`, those of
+    the same cell with another seed, there is no pilot: seeds differ by chance alone, and not by what a machine did.
+    With 0 minutes the recipe plays its own rounds.
     """
     if not cell.minutes:
         return played(cell, None, sorted(marks), look)
-    paces, begun, rounds = [pace()], played(cell, PILOT).seconds, PILOT
-    each = 0.0
-    while each * (rounds - PILOT) < begun / 4:
+    paces = [pace()]
+    if rounds is None:
+        begun, pilot, each = played(cell, PILOT).seconds, PILOT, 0.0
+        while each * (pilot - PILOT) < begun / 4:
+            paces.append(pace())
+            pilot *= 2
+            each = (played(cell, pilot).seconds - begun) / (pilot - PILOT)
         paces.append(pace())
-        rounds *= 2
-        each = (played(cell, rounds).seconds - begun) / (rounds - PILOT)
-    slow = float(np.mean([*paces, pace()]))
-    budget = 60 * cell.minutes * slow
-    found = played(cell, max(PILOT, round(PILOT + (budget - begun) / each)), sorted(marks), look)
-    found.pace = slow
+        budget = 60 * cell.minutes * float(np.mean(paces))
+        rounds = max(PILOT, round(PILOT + (budget - begun) / each))
+    found = played(cell, rounds, sorted(marks), look)
+    found.pace = float(np.mean([*paces, pace()]))
     return found
 
 
@@ -223,6 +231,12 @@ def kept(folder: Path, cell: Cell) -> dict[str, Any] | None:
     return found if found["code"] == code(cell) else None
 
 
+def rounds_of(folder: Path, cell: Cell) -> int | None:
+    """The rounds of the same cell with the first seed of which there are numbers of today's code."""
+    twins = (kept(folder, replace(cell, seed=seed)) for seed in range(3))
+    return next((twin["rounds"] for twin in twins if twin and "rounds" in twin), None)
+
+
 def longer(folder: Path, short: Sequence[Cell], minutes: float, seeds: Sequence[int], count: int) -> Iterator[Cell]:
     """The `count` of these cells with the least Fréchet distance, for so many minutes and all seeds.
 
@@ -249,23 +263,6 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
             busy = os.getloadavg()[1] / (os.cpu_count() or 1)
             write_atomic(place(folder, cell), canonical({"code": code(cell), "busy": busy, **found}))
             print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
-
-
-def numbers(m: Any) -> list[float]:
-    """A measurement as it is kept: value, error, floor and the floor's error."""
-    return [m.value, m.error, m.floor, m.floor_error]
-
-
-def spread(found: Sequence[dict[str, Any]], name: str, scale: float, digits: int) -> str:
-    """The mean over seeds of a measurement and its error; of a single seed, the estimator's own."""
-    return over_seeds([scale * r[name][0] for r in found], scale * found[0][name][1], digits)
-
-
-def over_seeds(values: Sequence[float], error: float, digits: int) -> str:
-    """The mean and its standard error, which is `error` where there is a single value."""
-    if len(values) > 1:
-        error = float(np.std(values, ddof=1)) / len(values) ** 0.5
-    return f"{np.mean(values):.{digits}f} ± {error:.{digits}f}"
 
 
 def command(

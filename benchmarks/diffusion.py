@@ -25,10 +25,11 @@ from typing import Any
 import gan
 import numpy as np
 import torch
-from cells import PILOT, Cell, build, code, kept, spread
-from cells import numbers as judged
+from cells import PILOT, Cell, build, code, kept
 from loop import hardware
 from pace import pace
+from spread import numbers as judged
+from spread import spread
 
 from simulacra.batch import Batch, join
 from simulacra.diffusion import Ancestral, ProbabilityFlow, distillation

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, longer, numbers, over_seeds, spread, trained
+from cells import Cell, Trained, build, command, kept, longer, rounds_of, trained
 from pace import crowded
+from spread import numbers, over_seeds, spread
 
 from simulacra import recipes
 from simulacra.batch import Batch, join
@@ -63,8 +64,9 @@ PIECE = 250
 INTRODUCTION = (
     f"Made by `python benchmarks/explicit.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for"
     " each training. Every recipe plays as many rounds as fit into the CPU time, as pilots tell, so that"
-    " schedules end with the training; a fixed piece of work beside them says how slow the machine is, and minutes are"
-    " those of a quiet one. Classical recipes play their own few rounds. `made`, `nade` and `rbm` know black and white"
+    " schedules end with the training, and other seeds play as many; a fixed piece of work beside them says"
+    " how slow the machine is, and minutes are those of a quiet one. Classical recipes play their own few rounds."
+    " `made`, `nade` and `rbm` know black and white"
     " only: grey levels are 0 or 1, by a threshold of one half. ± is the standard error over seeds,"
     " of a single seed that of the mean over test pictures. Likelihoods are of the 10,000 test pictures, or of as many"
     f" as {PATIENCE:.0f} seconds of CPU allow (`pictures`); of a bound, K latents each (`draws`), and the number is an"
@@ -91,7 +93,7 @@ def cells(minutes: float, best: float, seeds: Sequence[int], count: int = 6) -> 
 def measure(cell: Cell) -> dict[str, Any]:
     """Trains one cell and judges it on pictures that were held out."""
     _, dataset, rows = build(cell)
-    found = trained(cell)
+    found = trained(cell, rounds=rounds_of(RESULTS, cell))
     test = dataset[rows["test"][:MANY]]
     out: dict[str, Any] = {
         "likelihood": _likelihood(found, test),

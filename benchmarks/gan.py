@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from cells import Cell, Trained, build, command, kept, longer, numbers, played, spread, trained
+from cells import Cell, Trained, build, command, kept, longer, played, rounds_of, trained
 from pace import crowded
 from sklearn.metrics import normalized_mutual_info_score
+from spread import numbers, spread
 from torch import Tensor
 
 from simulacra import recipes
@@ -50,12 +51,12 @@ ENOUGH = {"mnist": 0.95}
 INTRODUCTION = (
     f"Made by `python benchmarks/gan.py` with torch {torch.__version__.split('+')[0]}, one thread of a CPU for each"
     " training. Every recipe plays at its default arguments; as many rounds as fit into the CPU time, as pilots of 40"
-    " and 80 rounds tell, so that schedules end with the training; a fixed piece of work beside them says how slow"
-    " the machine is, and minutes, images a second and milliseconds a sample are those of a quiet one. Samples come"
-    f" from averaged weights where a recipe has them. {N:,} samples stand against {N:,} held-out pictures on the"
-    " features of the classifier that ships with the package; FID is the squared distance, KID is multiplied by 1,000."
-    " ± is the standard error over seeds, of one seed the estimator's own. The floor is real against real at the same"
-    " sizes."
+    " and 80 rounds tell, so that schedules end with the training, and other seeds play as many; a fixed piece of"
+    " work beside them says how slow the machine is, and minutes, images a second and milliseconds a sample are those of a"
+    f" quiet one. Samples come from averaged weights where a recipe has them. {N:,} samples stand against {N:,}"
+    " held-out pictures on the features of the classifier that ships with the package; FID is the squared distance, KID"
+    " is multiplied by 1,000. ± is the standard error over seeds, of one seed the estimator's own. The floor is"
+    " real against real at the same sizes."
 )
 FEW_PICTURES = (
     "One picture of each emoji by Twitter (Twemoji, CC-BY 4.0), {rows:,} for training and {held:,} held out, as many"
@@ -92,7 +93,7 @@ def measure(cell: Cell) -> dict[str, Any]:
 
     _, dataset, rows = build(cell)
     classifier = train_classifier(dataset[rows["train"][:N]], spec=dataset.spec, epochs=10)
-    found = trained(cell, MARKS, look_at)
+    found = trained(cell, MARKS, look_at, rounds_of(RESULTS, cell))
     real, spare = dataset[rows["test"][:N]], dataset[rows["train"][: 5 * N]]
     made = found.sample(len(real), real.given)
     (a, a_class), (b, b_class), (c, _) = (look(classifier, batch.x) for batch in (real, made, spare))
