@@ -83,7 +83,7 @@ class Coupling(nn.Module):
 
 
 class AffineCoupling(Coupling):
-    """`z_a = x_a, z_b = x_b exp(s) + t` with `s = bound tanh(h / bound)` and `(h, t) = MLP(x_a, given)`.
+    """`z_a = x_a, z_b = x_b exp(s) + t` with `s = h / (1 + |h| / bound)` and `(h, t) = MLP(x_a, given)`.
 
     The Jacobian is triangular, so log |det| = `sum_b s`; the inverse is `x_b = (z_b - t) exp(-s)`, at the cost of the
     forward direction. The bound keeps both finite wherever they are asked. The last layer starts at zero, and so the

@@ -50,7 +50,9 @@ class Shift:
 
 @dataclass(frozen=True)
 class Affine:
-    """`y = x exp(s) + h_1` with `s = bound tanh(h_0 / bound)`; the bound keeps it finite wherever it is asked.
+    """`y = x exp(s) + h_1` with `s = h_0 / (1 + |h_0| / bound)`; the bound keeps it finite wherever it is asked.
+
+    The bound is reached more slowly than a tanh's, so that gradients do not vanish where a flow must stretch much.
 
     Source: Dinh, Sohl-Dickstein and Bengio, "Density estimation using Real NVP" (2017, arXiv:1605.08803).
 
@@ -63,12 +65,15 @@ class Affine:
     reach: float = math.inf
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        s = self.bound * torch.tanh(h[..., 0] / self.bound)
+        s = self._log_scale(h)
         return x * s.exp() + h[..., 1], s
 
     def inverse(self, y: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        s = self.bound * torch.tanh(h[..., 0] / self.bound)
+        s = self._log_scale(h)
         return (y - h[..., 1]) * (-s).exp(), -s
+
+    def _log_scale(self, h: Tensor) -> Tensor:
+        return h[..., 0] / (1 + h[..., 0].abs() / self.bound)
 
 
 @dataclass(frozen=True)
