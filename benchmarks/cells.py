@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -253,6 +254,7 @@ def longer(folder: Path, short: Sequence[Cell], minutes: float, seeds: Sequence[
 def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str, Any]]) -> None:
     """Makes what is missing, cell by cell, and tells of each."""
     folder.mkdir(parents=True, exist_ok=True)
+    machine = hardware().split(",")[0]
     for cell in cells:
         if kept(folder, cell) is None:
             start = time.process_time()
@@ -261,7 +263,9 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
             except Exception as problem:  # one that fails does not stop the others; the page says so
                 found = {"failed": f"{type(problem).__name__}: {problem}"}
             busy = os.getloadavg()[1] / (os.cpu_count() or 1)
-            write_atomic(place(folder, cell), canonical({"code": code(cell), "busy": busy, **found}))
+            write_atomic(
+                place(folder, cell), canonical({"code": code(cell), "busy": busy, "machine": machine, **found})
+            )
             print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
 
 
@@ -291,6 +295,9 @@ def command(
     if not asked.page:
         wanted = (c for c in cells(asked.minutes, asked.best, asked.seeds) if c.recipe in (asked.only or [c.recipe]))
         run(results, (c for c in wanted if c.data in asked.data), measure)
-    made = f"Command: `python {sys.argv[0]}`, {hardware()}, {datetime.date.today()}.\n"
-    text = page(list(cells(asked.minutes, asked.best, [0, 1, 2]))).rstrip()
+    whole = list(cells(asked.minutes, asked.best, [0, 1, 2]))
+    machines = Counter(f.get("machine", "machines not noted") for c in whole if (f := kept(results, c)))
+    where = ", ".join(f"{count} on {name}" for name, count in sorted(machines.items()))
+    made = f"Command: `python {sys.argv[0]}`, put together {datetime.date.today()}; trainings: {where}.\n"
+    text = page(whole).rstrip()
     asked.out.write_text(f"{text}\n\n{made}", encoding="utf-8")

@@ -240,12 +240,13 @@ def _grey(rows: dict[str, list[dict[str, Any]]]) -> list[str]:
     if not order:
         return _failed(rows)
     first = good[order[0]][0]
-    lossy = [r["encoded"] for held in good.values() for r in held if r.get("encoded")]
-    white = f"; of real ones in black and white FID {np.mean(lossy):.2f}" if lossy else ""
+    lossy = {name: [r["encoded"] for r in held if r.get("encoded")] for name, held in sorted(good.items())}
+    told = ", ".join(f"`{name}` {np.mean(values):.2f}" for name, values in lossy.items() if values)
+    coded = f"; FID of real ones that went through a codec to black and white and back: {told}" if told else ""
     lines = [
         "Features of the classifier that ships with the package, right on"
         f" {100 * first['accuracy']:.1f} % of real pictures; floor, real against real: FID {first['fid'][2]:.2f} ±"
-        f" {first['fid'][3]:.2f}, precision {first['precision'][2]:.3f}, recall {first['recall'][2]:.3f}{white}. KID"
+        f" {first['fid'][3]:.2f}, precision {first['precision'][2]:.3f}, recall {first['recall'][2]:.3f}{coded}. KID"
         " is multiplied by 1,000. `least class`: the rarest class among samples, as a multiple of its share among real"
         " pictures. `as asked`: samples that the classifier sees in the class asked for. `bits/dim`: of grey levels"
         " that are blurred uniformly over one level, seed 0. `NFE`: calls of the network for a sample. `ms at 1,000`:"
