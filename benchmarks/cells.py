@@ -254,7 +254,6 @@ def longer(folder: Path, short: Sequence[Cell], minutes: float, seeds: Sequence[
 def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str, Any]]) -> None:
     """Makes what is missing, cell by cell, and tells of each."""
     folder.mkdir(parents=True, exist_ok=True)
-    machine = hardware().split(",")[0]
     for cell in cells:
         if kept(folder, cell) is None:
             start = time.process_time()
@@ -262,10 +261,9 @@ def run(folder: Path, cells: Iterable[Cell], measure: Callable[[Cell], dict[str,
                 found = measure(cell)
             except Exception as problem:  # one that fails does not stop the others; the page says so
                 found = {"failed": f"{type(problem).__name__}: {problem}"}
-            busy = os.getloadavg()[1] / (os.cpu_count() or 1)
-            write_atomic(
-                place(folder, cell), canonical({"code": code(cell), "busy": busy, "machine": machine, **found})
-            )
+            found["busy"] = os.getloadavg()[1] / (os.cpu_count() or 1)
+            found["machine"] = hardware().split(",")[0]
+            write_atomic(place(folder, cell), canonical({"code": code(cell), **found}))
             print(f"{cell.name}: {time.process_time() - start:.0f} CPU s", file=sys.stderr, flush=True)
 
 
@@ -299,5 +297,4 @@ def command(
     machines = Counter(f.get("machine", "machines not noted") for c in whole if (f := kept(results, c)))
     where = ", ".join(f"{count} on {name}" for name, count in sorted(machines.items()))
     made = f"Command: `python {sys.argv[0]}`, put together {datetime.date.today()}; trainings: {where}.\n"
-    text = page(whole).rstrip()
-    asked.out.write_text(f"{text}\n\n{made}", encoding="utf-8")
+    asked.out.write_text(f"{page(whole).rstrip()}\n\n{made}", encoding="utf-8")
