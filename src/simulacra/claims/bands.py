@@ -119,7 +119,7 @@ CLAIMS = (
         seeds=8,
         note="Sliced W1 of the bands of a Laplacian pyramid, in their standard deviations, beyond that of real "
         "pictures. Before 16 x 16 joins, at 45 % of the run, pixels are repeated, and the finest band is missing. "
-        "In games this short the large structure that low resolution has learnt suffers as 16 x 16 fades in, and is "
-        "not always learnt again; the other game learns its detail about as late.",
+        "The game that grows also learns large structure after 16 x 16 has joined, about as much as detail: two "
+        "stages of a game this short are not one for each. The other game learns its detail late too.",
     ),
 )  # fmt: skip
